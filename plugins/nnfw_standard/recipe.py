@@ -256,6 +256,7 @@ def _source(options: Mapping[str, Option], found: _Found) -> list[str]:
     every = {**options, **changed}
     reasons = [f"# {shown(name)}: {reason}" for name, reason in found.left_out.items() if reason != "excluded"]
     reasons += [f"# {shown(name)}: codes, taken for words" for name in found.codes]
+    reasons += [f"# {shown(name)}: rows without it are left out" for name in _names(options, "drop_missing")]
     reasons += [f"# {shown(each.name)}: {each.classes} whole numbers, taken for classes" for each in numbered]
     written = ", ".join(f"{name} = {_value(value)}" for name, value in every.items() if value != ())
     return [*reasons, f"source = {{ {written} }}", *(f"# {text}" for text in found.leaks)]

@@ -64,7 +64,7 @@ def test_inspect_takes_several_targets(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("cells", "hint"),
     [
-        (["1", "", "2"], "the target has missing values: 1. Remove their rows"),
+        (["1", "", "2"], "the target, 1 missing: drop_missing leaves their rows out"),
         (["1", "1"], "the target is always the same: there is nothing to learn"),
         (["1", "2"], "the target"),
     ],

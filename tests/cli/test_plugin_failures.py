@@ -64,6 +64,7 @@ data = { source = "xor", split = { validation = 0.0, test = 0.0 } }
 model = { layers = [{ type = "broken" }, { type = "dense", units = 1 }] }
 cost = { type = "mse" }
 optimizer = { type = "sgd" }
+training = { epochs = 1 }
 """
 
 

@@ -428,7 +428,7 @@ def test_interval_of_a_regression_is_in_the_unit_of_the_target(cost, units, name
 
 def test_model_with_several_numbers_for_a_transformed_target_says_what_to_use(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k * 2}.5\n" for k in range(40)))
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k * 2}.5\n" for k in range(19)))
     (tmp_path / "table.toml").write_text(
         """
         data.source = { type = "csv", path = "table.csv", target = "y" }
@@ -452,7 +452,7 @@ def test_model_with_several_numbers_for_a_transformed_target_says_what_to_use(tm
 
 def test_whole_numbers_of_one_sigmoid_are_labels_with_probabilities(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k % 2}\n" for k in range(40)))
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k % 2}\n" for k in range(19)))
     (tmp_path / "table.toml").write_text(
         """
         data.source = { type = "csv", path = "table.csv", target = "y" }

@@ -141,11 +141,11 @@ def test_recipe_of_words_and_numbers_makes_waves_of_the_numbers_alone(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,y\n1,u\n2,\n3,u\n", r"^t\.csv:3: column 'y': missing values: 1, the first is '' in this line"),
+        ("a,y\n1,u\n2,\n3,u\n", r"^t\.csv: the target 'y' is always the same, so there is nothing to learn\.$"),
         ("a,y\n1,u\n2,u\n", r"^t\.csv: the target 'y' is always the same, so there is nothing to learn\.$"),
         ("a,y\nNA,u\n,v\n", r"^t\.csv: no column is left to learn from\. Its columns: a, y\.$"),
     ],
-    ids=["missing target", "constant target", "no feature"],
+    ids=["missing and constant target", "constant target", "no feature"],
 )
 def test_recipe_of_a_table_without_anything_to_learn_is_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
@@ -230,3 +230,34 @@ def test_recipe_leaves_a_date_that_the_user_calls_a_category_one(tmp_path):
     text = "a,day,y\n" + "".join(f"{a},2020-01-{k % 3 + 1:02},{y}\n" for k, (a, _, y) in enumerate(random_rows()))
     table = tomllib.loads(recipe(tmp_path, text, categorical=["day"]))
     assert table["data"]["inputs"] == {"categories": ["day"], "numbers": ["a"]}
+
+
+def test_recipe_leaves_rows_without_a_target_out(tmp_path):
+    rows = [f"{a},{b if k % 9 else ''}\n" for k, (a, b, _) in enumerate(random_rows())]
+    text = recipe(tmp_path, "a,y\n" + "".join(rows))
+    assert text.startswith("# t.csv: 53 rows. ")
+    assert "# y: rows without it are left out\n" in text
+    source = {"type": "csv", "path": "t.csv", "target": "y", "drop_missing": ["y"]}
+    assert tomllib.loads(text)["data"]["source"] == source
+
+
+@pytest.mark.parametrize(("header", "kept"), [("a,y", [0, 2, 3]), ("y,a", [0, 1, 3])])
+def test_rows_without_a_value_are_dropped_where_that_is_asked_for(tmp_path, header, kept):
+    cells = ["1,u", "NA,v", "3,", "4,w"] if header == "a,y" else ["u,1", "v,2", "x,-", "w,4"]
+    (tmp_path / "t.csv").write_text(header + "\n" + "".join(f"{line}\n" for line in cells))
+    found = nnfw.dataset("csv", path="t.csv", target="y", drop_missing=["a"]) if header == "y,a" else None
+    found = found or nnfw.dataset("csv", path="t.csv", target="y", drop_missing=["a"], categorical=["y"])
+    examples = found.load(tmp_path)
+    assert examples.target.tolist() == [cells[k].split(",")[header == "a,y"] for k in kept]
+    assert len(examples.table) == 3
+    assert examples.table.cell("y", 2) == "w"
+    assert examples.table.ranks("a", np.array([0, 2])).tolist() == [0, 1]
+    assert examples.table.at("a", 2, "here").startswith("t.csv:5: column 'a'")
+    assert examples.table.repeated_rows(["a"]) == 0
+    assert "a row without a left out" in examples.table.notes
+
+
+def test_table_of_which_no_row_is_left_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n1,,u\n,2,v\n")
+    with pytest.raises(DataError, match=r"^t\.csv: no row is left: each lacks a value of a, b\.$"):
+        nnfw.dataset("csv", path="t.csv", target="y", drop_missing=["a", "b"]).load(tmp_path)

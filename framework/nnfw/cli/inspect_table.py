@@ -115,7 +115,7 @@ def _of_target(table: Table, name: str) -> str:
     """Return what may be wrong with a target."""
     seen = table.seen(name)
     if seen.missing:
-        return f"the target has missing values: {seen.missing:,}. Remove their rows"
+        return f"the target, {seen.missing:,} missing: drop_missing leaves their rows out"
     if seen.distinct < 2:
         return "the target is always the same: there is nothing to learn"
     return f"the target: {seen.distinct} classes" if table.kind(name) == "words" else "the target"

@@ -469,6 +469,16 @@ class TableColumn:
             return np.frombuffer(self.codes, np.uint64)
         return (np.frombuffer(self.numbers) + 0.0).view(np.uint64)  # -0 is 0
 
+    def lacking(self) -> Array:
+        """Return whether each row lacks a value."""
+        if not self._holds_words:
+            return np.isnan(np.frombuffer(self.numbers))
+        absent = [] if self.verbatim else [code for word, code in self.vocabulary.items() if self._is_missing(word)]
+        return np.isin(np.frombuffer(self.codes, np.int64), absent)
+
+    def _is_missing(self, word: str) -> bool:
+        return word.casefold() in self._missing
+
     def cell(self, row: int) -> str:
         """Return the value in a row as a text."""
         return list(self.vocabulary)[self.codes[row]] if self._holds_words else f"{self.numbers[row]:.6g}"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -46,13 +46,16 @@ class Table:
         length: int,
         dialect: Dialect = UNKNOWN,
         notes: Sequence[str] = (),
+        kept: Array | None = None,
     ) -> None:
         self.name = name
         self.names = tuple(columns)
         self.dialect = dialect
         self.notes = tuple(notes)
         self._columns = columns
-        self._length = length
+        self._length = length if kept is None else len(kept)
+        self._kept = kept  # the rows of the columns that are rows of the table; None for all
+        self._whole: frozenset[str] = frozenset()  # columns without whose values there is no row
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -103,7 +106,8 @@ class Table:
         """
         wanted = tuple(dict.fromkeys(names))
         self.require(wanted)
-        problems = [self._columns[name].problem(name in numeric, name in missing) for name in wanted]
+        may_lack = {*missing, *self._whole}
+        problems = [self._columns[name].problem(name in numeric, name in may_lack) for name in wanted]
         if any(problems):
             raise DataError("\n".join(f"{self.name}:{problem}" for problem in problems if problem))
         for doubt in filter(None, (self._columns[name].doubt() for name in wanted)):
@@ -132,14 +136,42 @@ class Table:
         >>> read_csv(StringIO("age\n31\n\n55\n"), name="people").at("age", 1, "too old.")
         "people:4: column 'age': too old."
         """
-        return f"{self.name}:{self._columns[name].at(row, text)}"
+        return f"{self.name}:{self._columns[name].at(self._row(row), text)}"
+
+    def without_missing(self, names: Sequence[str]) -> Table:
+        r"""Return the table without the rows in which one of these columns has no value.
+
+        DataError if no row is left.
+
+        Examples
+        --------
+        >>> from io import StringIO
+        >>> table = read_csv(StringIO("age,city\n31,Oslo\n,Bern\n"), name="people").without_missing(["age"])
+        >>> table.columns(["city"]), table.notes
+        ({'city': array(['Oslo'], dtype='<U4')}, ('a row without age left out',))
+        """
+        lacking = np.any([self._columns[name].lacking() for name in names], axis=0)
+        if not lacking.any():
+            return self
+        listing, count = listed(names), int(lacking.sum())
+        if count == len(self):
+            raise DataError(f"{self.name}: no row is left: each lacks a value of {listing}.")
+        told = f"a row without {listing} left out" if count == 1 else f"{count:,} rows without {listing} left out"
+        notes = (*self.notes, told)
+        table = Table(self.name, self._columns, self._length, self.dialect, notes, np.flatnonzero(~lacking))
+        table._whole = frozenset(names)
+        return table
+
+    def _row(self, row: Any) -> Any:
+        """Return which row, or rows, of the columns are meant."""
+        return row if self._kept is None else self._kept[row]
 
     def marks(self, names: Iterable[str]) -> Array:
         """Return 64 bits for each row, the same for rows with the same values in these columns."""
-        mixed = np.zeros(len(self), np.uint64)
+        mixed = np.zeros(1, np.uint64)
         for name in names:  # spread by the golden ratio
             mixed = (mixed ^ (mixed >> np.uint64(32)) ^ self._columns[name].bits()) * np.uint64(0x9E3779B97F4A7C15)
-        return mixed
+        return mixed if self._kept is None else mixed[self._kept]
 
     def repeated_rows(self, names: Iterable[str]) -> int:
         """Return how many rows hold the same values in these columns as an earlier one."""
@@ -147,11 +179,11 @@ class Table:
 
     def cell(self, name: str, row: int) -> str:
         """Return the value of a column in a row, counted from 0, as a text."""
-        return self._columns[name].cell(row)
+        return self._columns[name].cell(self._row(row))
 
     def ranks(self, name: str, rows: Array) -> Array:
         """Return the ranks of the values of a column in some rows, from 0; the same for the same values."""
-        return self._columns[name].ranks(rows)
+        return self._columns[name].ranks(self._row(rows))
 
     def missing(self, names: Iterable[str]) -> dict[str, str]:
         r"""Return by name what :meth:`columns` says of each column that lacks values.
@@ -168,7 +200,7 @@ class Table:
     def _values(self, name: str) -> Array:
         column = self._columns[name]
         try:
-            return column.values()
+            return column.values() if self._kept is None else column.values()[self._kept]
         except MemoryError as error:
             longest = max(map(len, column.vocabulary), default=0)
             raise DataError(

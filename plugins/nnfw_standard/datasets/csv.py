@@ -34,6 +34,8 @@ class CSV(FromTable):
         Columns that are no features; none by default.
     categorical : tuple of str
         Columns to keep as words even if they hold numbers (codes, class numbers); none by default.
+    drop_missing : tuple of str or None
+        Columns without whose values a row is left out, such as the target; by default a missing target is an error.
     id : str or tuple of str or None
         What identifies a row, which is repeated beside its prediction.
     weight : str or None

@@ -29,7 +29,7 @@ class FromTable(Dataset):
 
     Parameters
     ----------
-    path, target, features, exclude, categorical, id, weight, group, time
+    path, target, features, exclude, categorical, drop_missing, id, weight, group, time
         As for :class:`TableFile`.
     """
 
@@ -39,6 +39,7 @@ class FromTable(Dataset):
     features: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
+    drop_missing: tuple[str, ...] | None = None
     id: str | tuple[str, ...] | None = None
     weight: str | None = None
     group: str | None = None
@@ -64,10 +65,13 @@ class FromTable(Dataset):
 
     def recipe(self, directory: Path) -> str:
         """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
-        table, own = self._checked(directory), self
+        table, own, targets = self._checked(directory), self, names_in(self.target)
         if found := codes(table, (*self.exclude, *self.categorical)):
-            own = replace(self, categorical=(*self.categorical, *found))
-            table = own.read(directory)
+            own = replace(own, categorical=(*own.categorical, *found))
+            table = own._checked(directory)
+        if incomplete := tuple(name for name in targets if table.seen(name).missing and name not in own._complete):
+            own = replace(own, drop_missing=(*own._complete, *incomplete))
+            table = table.without_missing(own._complete)
         return experiment(table, {"type": self.name, **own._chosen()}, found)
 
     def suitable_transforms(
@@ -80,7 +84,8 @@ class FromTable(Dataset):
 
     def _checked(self, directory: Path) -> Table:
         table, targets = self.read(directory), names_in(self.target)
-        table.require((*targets, *self._others, *(self.features or ()), *self.categorical, *self.exclude))
+        named = *targets, *self._others, *(self.features or ()), *self.categorical, *self.exclude, *self._complete
+        table.require(named)
         if twice := repeated(targets):
             raise DataError(f"{table.name}: target names {twice[0]!r} twice. Remove one of them.")
         for name in (*targets, *(name for role in _ROLES for name in names_in(getattr(self, role)))):
@@ -90,7 +95,12 @@ class FromTable(Dataset):
         for name in targets:
             if role := next((role for role in ("id", *_ROLES) if name in names_in(getattr(self, role))), ""):
                 raise DataError(f"{table.name}: {name!r} is the target and cannot be the {role} too.")
-        return table
+        return table.without_missing(self._complete) if self._complete else table
+
+    @property
+    def _complete(self) -> tuple[str, ...]:
+        """The columns without whose values a row is left out."""
+        return self.drop_missing or ()
 
     @property
     def _others(self) -> tuple[str, ...]:
@@ -128,6 +138,8 @@ class TableFile(FromTable):
         Columns that are no features; none by default.
     categorical : tuple of str
         Columns to keep as words even if they hold numbers (codes, class numbers); none by default.
+    drop_missing : tuple of str or None
+        Columns without whose values a row is left out, such as the target; by default a missing target is an error.
     id : str or tuple of str or None
         What identifies a row, which is repeated beside its prediction.
     weight : str or None
