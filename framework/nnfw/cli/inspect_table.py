@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,10 +36,10 @@ def inspect(
     $ nnfw inspect houses.csv.gz --target price --categorical postcode
     $ nnfw inspect houses.xlsx --table 2026
     """
-    from nnfw.data import read_table
+    from nnfw.data import opened, read_table
 
-    source, name = (sys.stdin, "<stdin>") if file == "-" else (file, "")
-    found = read_table(source, table=table, categorical=categorical or (), name=name)
+    with opened(file) as (source, name):
+        found = read_table(source, table=table, categorical=categorical or (), name=name)
     targets = target or ()
     found.require([*targets, *(categorical or ())])
     records = [_record(found, name, target=name in targets) for name in found.names]

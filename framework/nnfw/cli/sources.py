@@ -12,6 +12,7 @@ import typer
 from nnfw.errors import ConfigError
 from nnfw.plain import Plain
 from nnfw.plugins import Registry, scheme_of
+from nnfw.toml import STDIN
 
 Targets = Annotated[
     list[str] | None,
@@ -54,10 +55,16 @@ def roles_of(**columns: str | list[str] | None) -> dict[str, Plain]:
 
 def source_of(data: str, roles: Mapping[str, Plain], directory: Path) -> Plain:
     """Return the table of the dataset; the path of a file is relative to `directory`, the experiment's."""
+    from nnfw.data import is_pipe
     from nnfw.data.table_reading import is_text
     from nnfw.experiments import file_ending, parse_component, parse_reference
 
-    if file_ending(data) == ".csv" and data != "-":
+    if data == STDIN or is_pipe(data):
+        raise typer.BadParameter(
+            f"{'the standard input' if data == STDIN else data} can be read once, but a training reads its table again "
+            "to resume, evaluate or reproduce it. Save the table as a file."
+        )
+    if file_ending(data) == ".csv":
         if "target" not in roles:
             raise typer.BadParameter(f"{data} is a table: name its target column with --target.")
         path = data if Path(data).is_absolute() or scheme_of(data) else os.path.relpath(data, directory)

@@ -95,11 +95,12 @@ def train(
 
 def _experiment(file: str, roles: Mapping[str, Plain], registry: Registry, overrides: Iterable[str]) -> ExperimentFile:
     """Return the experiment of a file, or the one that is recommended for a table."""
+    from nnfw.data.input_files import is_pipe
     from nnfw.experiments import ExperimentFile, check_experiment, file_ending, read_experiment
     from nnfw.toml import STDIN, apply_overrides, parse
 
-    table = file != STDIN and file_ending(file) == ".csv"
-    if not table:
+    piped = file == STDIN or is_pipe(file)
+    if (piped and not roles) or file_ending(file) != ".csv":
         if roles:
             raise typer.BadParameter(f"--{next(iter(roles))} goes with a table; an experiment file names its own.")
         return read_experiment(file, registry, overrides)

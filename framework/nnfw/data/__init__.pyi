@@ -36,6 +36,7 @@ from .frames import is_frame as is_frame
 from .frames import require_frame as require_frame
 from .input_files import Layout as Layout
 from .input_files import Readable as Readable
+from .input_files import is_pipe as is_pipe
 from .input_files import reading as reading
 from .npy import map_npy as map_npy
 from .npy import map_values as map_values
@@ -67,6 +68,7 @@ from .splitting import fold_chunks as fold_chunks
 from .splitting import folds as folds
 from .splitting import split as split
 from .splitting import split_chunks as split_chunks
+from .table_reading import opened as opened
 from .table_reading import read_table as read_table
 from .table_reading import table_endings as table_endings
 from .table_text import AUTO as AUTO

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from io import BufferedIOBase
 from math import prod
 from pathlib import Path
+from stat import S_ISFIFO
 from typing import IO, TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from nnfw.errors import DataError
@@ -21,6 +22,7 @@ CHUNK = 1 << 20  # bytes read together
 _MOST_EXPANDED = 200  # times the compressed bytes; deflate reaches 1,032 with zeros alone, images and tables 2 to 20
 _SMALL = 16 << 20  # bytes that are harmless at any ratio of compression
 _LARGEST = (1 << 63) - 1  # bytes that NumPy can address
+_OPENED = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 _UNEXPANDED = ("~", "$", "%", "file:")
 
 
@@ -39,6 +41,20 @@ class Layout(NamedTuple):
     def size(self) -> int:
         """The number of bytes."""
         return prod(self.shape) * self.dtype.itemsize
+
+
+def is_pipe(path: str) -> bool:
+    """Return whether a path is that of a pipe or a file that the shell opened, which can be read once.
+
+    Examples
+    --------
+    >>> is_pipe("/dev/stdin"), is_pipe("pets.csv")
+    (True, False)
+    """
+    try:
+        return path.startswith(_OPENED) or S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager

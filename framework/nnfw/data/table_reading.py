@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from nnfw.arrays import Array
 from nnfw.data.frames import as_frame, columns_of, is_frame, plain_entries
+from nnfw.data.input_files import is_pipe, reading
 from nnfw.data.table_columns import Kind, Seen, TableColumn
 from nnfw.data.table_text import COMPRESSED, NA_VALUES, UNKNOWN, Dialect, Numbers
 from nnfw.data.tables import Table, listed, read_csv
@@ -18,6 +21,7 @@ from nnfw.errors import DataError, NnfwError, described, did_you_mean, in_words,
 from nnfw.plugins import Registry, TableReaderSpec, default_registry, scheme_of
 from nnfw.plugins.registry import import_target
 from nnfw.plugins.specs import Declared
+from nnfw.toml import STDIN
 
 TEXTS = (".csv", ".tsv", ".txt")
 """Endings of tables in text, which no plugin reads; compressed too."""
@@ -36,6 +40,18 @@ def is_text(source: str) -> bool:
     (True, True, False)
     """
     return Path(source).suffix.lower() in (*TEXTS, *COMPRESSED) and not scheme_of(source)
+
+
+@contextmanager
+def opened(source: str) -> Iterator[tuple[str | TextIO, str]]:
+    """Open the standard input for ``"-"``, or a pipe, and yield it with what messages call it; else the source."""
+    if source == STDIN:
+        yield sys.stdin, "<stdin>"
+    elif is_pipe(source):
+        with reading(Path(source), "a CSV table"), Path(source).open(encoding="utf-8") as stream:
+            yield stream, source  # its bytes are read, in whatever encoding they are
+    else:
+        yield source, ""
 
 
 def is_table(source: str, registry: Registry | None = None) -> bool:

@@ -68,7 +68,7 @@ def parse_reference(text: str) -> str | dict[str, Plain]:
 
 
 def file_ending(text: str) -> str:
-    """Return `TABLE` or `ARRAY` if `text` is ``"-"`` or the path of such a file; empty if it names a dataset.
+    """Return `TABLE` or `ARRAY` if `text` is ``"-"``, a pipe or the path of such a file; empty if it names a dataset.
 
     A table in text may be compressed; tables of other formats are those that a plugin reads, at a path or URL.
 
@@ -77,9 +77,10 @@ def file_ending(text: str) -> str:
     >>> file_ending("a.tsv"), file_ending("a.zip"), file_ending("csv:path=new.csv,target=kind"), file_ending("digits")
     ('.csv', '.csv', '', '')
     """
+    from nnfw.data.input_files import is_pipe
     from nnfw.data.table_reading import is_table  # loads NumPy, which the commands about runs do without
 
-    if text == STDIN:
+    if text == STDIN or is_pipe(text):
         return TABLE
     if _COMPONENT.match(text) and not scheme_of(text):
         return ""

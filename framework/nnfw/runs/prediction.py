@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from io import StringIO
+from functools import partial
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,10 +20,12 @@ from nnfw.data import (
     Preprocessing,
     Table,
     categorical,
+    is_pipe,
     listed,
     load_examples,
     names_in,
     open_source,
+    opened,
     read_npy,
     read_table,
     table_endings,
@@ -326,11 +328,11 @@ def _with_kept(
     if file_ending(source) == TABLE:
         examples = _of_kind(source, model, delimiter, False, like)
     if file_ending(source) == TABLE and examples is None:
-        text = sys.stdin.read() if source == STDIN else None
+        content = _content(source)
         dialect = _dialect(delimiter, like)
-        read = _table(source, dialect, (*keep, *ids), text=text, table=table)
+        read = _table(source, dialect, (*keep, *ids), content=content, table=table)
         kept = read.columns((*keep, *_there(ids, read.names, read.name)))
-        return kept, _of_table(source, model, dialect, text=text, table=table)
+        return kept, _of_table(source, model, dialect, content=content, table=table)
     examples = examples or _read(source, model, delimiter)
     if isinstance(examples, Source):
         raise ConfigError("Columns are kept only of data in memory, but this data is read chunk by chunk.")
@@ -430,10 +432,10 @@ def _of_kind(
     found = like.of_file(source, delimiter, shapes, labelled=with_target)
     if found is None:
         return None
-    if source == STDIN:
+    if source == STDIN or is_pipe(source):
         raise DataError(
-            f"{model.registry.title(like)} of the training reads no standard input. Name a file like that of the "
-            "training."
+            f"{model.registry.title(like)} of the training reads no standard input and no pipe. Name a file like "
+            "that of the training."
         )
     return load_examples(found, Path())
 
@@ -449,23 +451,32 @@ def _of_table(
     model: Sequential,
     dialect: Dialect,
     with_target: bool = False,
-    text: str | None = None,
+    content: bytes | None = None,
     table: str = "",
     weight: str | None = None,
 ) -> Examples:
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
-        read = _table(source, dialect, words - filled, filled, text, table)
+        read = _table(source, dialect, words - filled, filled, content, table)
         if weight is not None and weight not in read.names:
             warn(f"{read.name}: there is no column {weight!r} of weights, so all rows count the same.")
             weight = None
         return model.preprocessing.select(read, with_target=with_target, weight=weight)
-    read = _table(source, dialect, text=text, table=table)
+    read = _table(source, dialect, content=content, table=table)
     columns = read.columns(read.names, numeric=read.names)
     if len(columns) != np.prod(model.input_shape):
         return Examples(columns)
     return Examples({"x": np.column_stack(list(columns.values())).reshape(-1, *model.input_shape)})
+
+
+def _content(source: str) -> bytes | None:
+    """Return what the standard input or a pipe holds, which can be read once; None for what can be read again."""
+    with opened(source) as (stream, _):
+        if isinstance(stream, str):
+            return None
+        content: str | bytes = getattr(stream, "buffer", stream).read()
+        return content.encode() if isinstance(content, str) else content
 
 
 def _table(
@@ -473,13 +484,15 @@ def _table(
     dialect: Dialect,
     categorical: Collection[str] = (),
     words: Collection[str] = (),
-    text: str | None = None,
+    content: bytes | None = None,
     table: str = "",
 ) -> Table:
-    """Return a table; `text` is what the standard input held, if it has been read."""
-    held = sys.stdin if text is None else StringIO(text)
-    stream, name = (held, "<stdin>") if source == STDIN else (source, "")
-    return read_table(stream, table=table, categorical=categorical, words=words, dialect=dialect, name=name)
+    """Return a table; `content` is what the standard input or a pipe held, if it has been read."""
+    read = partial(read_table, table=table, categorical=categorical, words=words, dialect=dialect)
+    if content is not None:
+        return read(TextIOWrapper(BytesIO(content)), name="<stdin>" if source == STDIN else source)
+    with opened(source) as (stream, name):
+        return read(stream, name=name)
 
 
 def _of_array(source: str, model: Sequential) -> Examples:
