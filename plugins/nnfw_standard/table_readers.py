@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,8 @@ from nnfw.data import listed, reading
 from nnfw.errors import DataError, did_you_mean, in_words, short
 from nnfw.storage import open_regular
 
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_PASSWORD = re.compile(r"://[^:/@]*:([^@]*)@|(?:password|passwd|pwd)(?:=|%3D)((?:(?!%3B)[^&;])*)", re.IGNORECASE)
 _FORMULA_ERRORS = frozenset({"#N/A", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"})
 
 
@@ -118,6 +122,7 @@ def read_sql(source: str, table: str) -> dict[str, list[object]]:
         url = sqlalchemy.make_url(source if "://" in source else f"sqlite:///{source}")
     except (ArgumentError, ValueError) as error:  # of the port
         raise DataError(f"The URL of the database cannot be read: {in_words(error)}.") from error
+    url = _expanded_url(url) if "://" in source else url
     shown = url.render_as_string(hide_password=True)
     if url.drivername.partition("+")[0] == "sqlite" and url.database not in (None, "", ":memory:"):
         with reading(Path(str(url.database)), "a SQLite database"), open_regular(Path(str(url.database))):
@@ -134,6 +139,37 @@ def read_sql(source: str, table: str) -> dict[str, list[object]]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise DataError(f"{shown}: the query gives several columns {twice[0]!r}. Rename them: SELECT a AS b.")
     return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+
+
+def holds_password(url: str) -> bool:
+    """Return whether a password stands in a URL as it is, rather than as ``${NAME}``.
+
+    Examples
+    --------
+    >>> [holds_password(f"postgresql://{each}") for each in ("me:secret@host/shop", "me:${DB_PASSWORD}@host/shop")]
+    [True, False]
+    """
+    found = (match[1] or match[2] for match in _PASSWORD.finditer(url))
+    return any(password and not _VARIABLE.fullmatch(password) for password in found)
+
+
+def _expanded_url(url: Any) -> Any:
+    """Return a URL of SQLAlchemy with environment variables for ``${NAME}``; DataError if one is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        if (found := os.environ.get(match[1])) is None:
+            raise DataError(f"The URL of the database names ${{{match[1]}}}, but this environment variable is not set.")
+        return found
+
+    def expanded(text: str) -> str:
+        return _VARIABLE.sub(value, text)
+
+    parts = {name: getattr(url, name) for name in ("username", "password", "host", "database")}
+    query = {
+        name: expanded(each) if isinstance(each, str) else tuple(map(expanded, each))
+        for name, each in url.query.items()
+    }
+    return url.set(**{name: expanded(part) for name, part in parts.items() if part}, query=query)
 
 
 def _query(table: str, known: list[str], engine: Any, shown: str) -> str:

@@ -162,3 +162,23 @@ def test_model_of_a_run_takes_raw_columns_of_a_frame_in_any_order(nnfw, make, fo
         DataError, match=r"^x lacks the column 'size'\. Did you mean 'sise'\? It has: kind, id, sise\.$"
     ):
         model.predict(frame.rename(columns={"size": "sise"}))
+
+
+def test_predict_and_evaluate_take_the_table_of_the_training_unless_another_is_named(nnfw, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = pandas.DataFrame({"size": [1, 2, 3, 4] * 3, "kind": ["a", "b"] * 6, "y": [0, 1] * 6})
+    for name in ("old.xlsx", "new.xlsx"):
+        with pandas.ExcelWriter(name) as book:
+            rows.head(2).to_excel(book, sheet_name="first", index=False)
+            rows.to_excel(book, sheet_name="second", index=False)
+    rows.to_csv("new.csv", index=False)
+    text = EXPERIMENT.replace('path = "t.cols"', 'path = "old.xlsx", table = "second"')
+    (tmp_path / "e.toml").write_text(text)
+    assert nnfw("train", "e.toml", "--out", "run", "--quiet").status == 0
+
+    lines = {name: nnfw("predict", "run", *name.split()).out.splitlines() for name in ("new.xlsx", "new.csv")}
+
+    assert lines["new.xlsx"] == lines["new.csv"]
+    assert len(lines["new.csv"]) == 13
+    assert len(nnfw("predict", "run", "new.xlsx", "--table", "first").out.splitlines()) == 3
+    assert nnfw("evaluate", "run", "--data", "new.xlsx").out == nnfw("evaluate", "run", "--data", "new.csv").out != ""

@@ -348,6 +348,46 @@ def test_sql_url_that_cannot_be_used_is_refused_without_its_password():
         read_table("postgres://me:secret@host/x")
 
 
+def test_sql_url_takes_environment_variables(tmp_path, monkeypatch):
+    write_sqlite(tmp_path / "a b.db", {"a": [1, 2, 3]})
+    monkeypatch.setenv("SHOP", f"{tmp_path}/a b.db")
+    monkeypatch.setenv("WAIT", "5")
+    assert len(read_table("sqlite:///${SHOP}?timeout=${WAIT}")) == 3
+    monkeypatch.delenv("SHOP")
+    with pytest.raises(nnfw.DataError, match=r"names \$\{SHOP\}, but this environment variable is not set\.$"):
+        read_table("sqlite:///${SHOP}")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@host/shop",
+        "mssql+pyodbc://me:${PART}secret@host/shop",
+        "mysql://host/shop?user=me&password=secret",
+        "mssql://?odbc_connect=DRIVER%3DSQL%3BPWD%3Dsecret%3BUID%3Dme",
+    ],
+    ids=["password", "part", "query", "odbc"],
+)
+def test_table_with_a_password_in_its_url_is_refused(url):
+    with pytest.raises(nnfw.ConfigError, match="path holds a password, which every run would store") as caught:
+        TableFile(url, "y")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:${DB_PASSWORD}@host/shop",
+        "postgresql://me@host:5432/shop",
+        "mysql://me:@host/shop?password=${DB_PASSWORD}&charset=utf8",
+        "mssql://?odbc_connect=DRIVER%3DSQL%3BPWD%3D${DB_PASSWORD}%3BUID%3Dme",
+    ],
+    ids=["variable", "none", "query", "odbc"],
+)
+def test_table_whose_password_is_a_variable_is_taken(url):
+    assert TableFile(url, "y").path == url
+
+
 # HDF5
 
 

@@ -119,7 +119,7 @@ def judge_on(
     delimiter
         The character between the cells of a CSV file; by default that of the run's own table.
     table
-        Which table of a file that holds several; the only or first one by default.
+        Which table of a file that holds several; by default that of the training, else the only or first one.
     """
     model = open_model(path, access)
     preprocessing = model.preprocessing
@@ -128,6 +128,7 @@ def judge_on(
     costs = [cost] if isinstance(cost, str) else cost
     objective, chosen, in_unit = _objective_and_metrics(path, model, costs, metrics)
     like, delimiter = dataset_of(path, access), delimiter or table_delimiter(path)
+    table = table or _table_of(like, source, model.registry)
     examples = _read(source, model, delimiter, with_target=True, like=like, table=table)
     data = (
         streamed(examples, model, objective)
@@ -202,6 +203,14 @@ def _cost_of(texts: Sequence[str], names: Sequence[str]) -> Reference | dict[str
             raise ConfigError(f"--cost must name one cost{name and f' of the output {name!r}'}, got {len(costs)}.")
     single = {name: costs[0] for name, costs in found.items()}
     return single if names else single.get("", "")
+
+
+def _table_of(like: Dataset | None, source: str, registry: Registry) -> str:
+    """Return which table of a file the training took, if `source` is read by the same reader; else nothing."""
+    path: str = getattr(like, "path", "")
+    reader = registry.table_reader(source)
+    table: str = getattr(like, "table", "") if reader is not None and registry.table_reader(path) is reader else ""
+    return table
 
 
 def table_delimiter(path: Path) -> str:
@@ -281,8 +290,9 @@ def predict(
         Columns of a table or dataset to repeat before the predictions, as they are there; by default those that
         identify the examples, the option `id` of the dataset of the training, as far as there are any.
     table
-        Which table of a file that holds several; the only or first one by default.
+        Which table of a file that holds several; by default that of the training, else the only or first one.
     """
+    table = table or _table_of(like, source, model.registry)
     ids = names_in(getattr(like, "id", None)) if keep is None else ()  # an option of tables
     if keep or ids:
         kept, examples = _with_kept(source, model, delimiter, keep or (), ids, like, table)

@@ -13,12 +13,14 @@ from annotated_types import MinLen
 
 from nnfw.arrays import Array
 from nnfw.data import Examples, Table, as_whole, categorical, dates_in, listed, names_in, read_table, repeated
-from nnfw.errors import DataError, short
+from nnfw.errors import ConfigError, DataError, Mistake, short
 from nnfw.plain import PlainTable
+from nnfw.plugins import scheme_of
 from nnfw.protocols import Dataset
 from nnfw_standard.dates import seconds_of
 from nnfw_standard.recipe import Option, codes, experiment
 from nnfw_standard.suitable_transforms import STANDARDIZE, kinds_of, transforms_for
+from nnfw_standard.table_readers import holds_password
 
 _ROLES = ("weight", "group", "time")
 
@@ -127,7 +129,8 @@ class TableFile(FromTable):
     Parameters
     ----------
     path : str
-        The file, whose relative path starts at the directory of the experiment, or the URL of a database.
+        The file, whose relative path starts at the directory of the experiment, or the URL of a database, in which
+        ``${NAME}`` is an environment variable. A password must be one: the URL stands in the record of a run.
     target : str or tuple of str
         Name of the target's column. Several are targets of outputs with names, as ``[data.targets]`` says, or, if all
         are numbers, of one output with a unit for each.
@@ -170,6 +173,15 @@ class TableFile(FromTable):
 
     table: str = ""
     name: ClassVar[str] = "table"
+
+    def __post_init__(self) -> None:
+        """Refuse a password in the URL, which stands in the record of a run."""
+        if scheme_of(self.path) and holds_password(self.path):
+            text = (
+                "holds a password, which every run would store. Write ${DB_PASSWORD} instead, and set this environment "
+                "variable."
+            )
+            raise ConfigError([Mistake(("path",), text)], self.name)
 
     def read(self, directory: Path) -> Table:
         """Return the table."""
