@@ -72,7 +72,7 @@ def test_rows_that_are_in_other_parts_too_are_counted(rng):
     (told,) = repeats(found, ["a", "y"], PARTS)
     assert told == (
         "t.csv: 2 of 10 rows of the validation part and 1 of 10 rows of the test part are also in the training part, "
-        "so the results there are too good. Remove the copies, or keep them together with data.split.group."
+        "so the results there are too good. Remove the copies, or keep them together: name what they share as group."
     )
     assert [*repeats(found, ["a", "y"], {"training": PARTS["training"]})] == []
 

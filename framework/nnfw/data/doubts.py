@@ -70,7 +70,7 @@ def repeats(table: Table, names: Sequence[str], parts: Mapping[str, Array]) -> I
     if told:
         yield (
             f"{table.name}: {' and '.join(told)} are also in the training part, so the results there are too good. "
-            "Remove the copies, or keep them together with data.split.group."
+            "Remove the copies, or keep them together: name what they share as group."
         )
 
 
