@@ -274,6 +274,7 @@ def test_assemble_writes_the_path_of_a_table_as_seen_from_the_file(xor, capsys):
         Path(folder).mkdir()
     Path("data/t.csv").write_text("a,b,y\n" + "".join(f"{i},{i * i},{2 * i}\n" for i in range(20)))
     arguments = ["assemble", "--target", "y", "--layer", "dense:units=1", "--cost", "mse", "--optimizer", "sgd"]
+    arguments += ["--epochs", "1"]
     for data, path in (("data/t.csv", "../data/t.csv"), (str(Path("data/t.csv").absolute()),) * 2):
         assert main([*arguments, "--data", data, "-o", "experiments/exp.toml"]) == 0
         assert tomllib.loads(Path("experiments/exp.toml").read_text())["data"]["source"]["path"] == path
@@ -358,7 +359,7 @@ def test_train_refuses_a_directory_and_a_missing_file(xor, capsys):
 
 def with_table(path, text, target="y", **changes):
     source = f'{{ type = "csv", path = "t.csv", target = "{target}" }}'
-    path.write_text(XOR.replace('source = "xor"', f"source = {source}"))
+    path.write_text(XOR.replace('source = "xor"', f"source = {source}, transforms = []"))
     if text is not None:
         Path("t.csv").write_text(text)
 

@@ -329,7 +329,8 @@ def times(tmp_path, monkeypatch):
     rows = "".join(f"{i / 100},{1_700_000_000 + i}\n" for i in range(200))
     (tmp_path / "times.csv").write_text(f"x,time\n{rows}")
     (tmp_path / "times.toml").write_text(TIMES)
-    return train(read_experiment("times.toml", registry), registry, tmp_path / "times").directory
+    told: list[str] = []
+    return train(read_experiment("times.toml", registry), registry, tmp_path / "times", tell=told.append).directory
 
 
 def test_predictions_have_the_digits_of_the_target(times):
@@ -452,7 +453,7 @@ def test_model_with_several_numbers_for_a_transformed_target_says_what_to_use(tm
 
 def test_whole_numbers_of_one_sigmoid_are_labels_with_probabilities(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k % 2}\n" for k in range(19)))
+    (tmp_path / "table.csv").write_text("x,y\n" + "".join(f"{k},{k % 2}\n" for k in range(40)))
     (tmp_path / "table.toml").write_text(
         """
         data.source = { type = "csv", path = "table.csv", target = "y" }

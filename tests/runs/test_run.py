@@ -124,10 +124,10 @@ def test_two_runs_of_one_second_have_directories_of_their_own(tmp_path, monkeypa
 
 
 def test_run_that_was_started_in_the_same_second_gets_another_directory(experiment, tmp_path, monkeypatch):
-    def slow(file, registry):
+    def slow(file, registry, **options):
         others.append(new_directory(file.experiment.name))
         others[-1].mkdir(parents=True)
-        return prepare(file, registry)
+        return prepare(file, registry, **options)
 
     others = []
     monkeypatch.chdir(tmp_path)
@@ -148,10 +148,10 @@ class Stopped(datetime):
 
 
 def test_directory_that_another_run_fills_meanwhile_is_refused(experiment, tmp_path, monkeypatch):
-    def slow(file, registry):
+    def slow(file, registry, **options):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "record.json").touch()
-        return prepare(file, registry)
+        return prepare(file, registry, **options)
 
     monkeypatch.setattr("nnfw.runs.run.prepare", slow)
     with pytest.raises(nnfw.DataError, match="run already holds a run. Resume it: nnfw resume"):

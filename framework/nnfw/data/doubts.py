@@ -95,12 +95,8 @@ def classes_in_parts(table: Table, target: str, parts: Mapping[str, Array]) -> I
 
 
 def require_different(table: Table, target: str, rows: Array) -> None:
-    """Refuse a target that is the same in all rows, or in those that are trained on; DataError."""
+    """Refuse a target that is the same in all rows, or in the several that are trained on; DataError."""
     ranks = table.ranks(target, np.arange(len(table)))
-    if not np.ptp(ranks):
-        raise DataError(f"{table.name}: the target {target!r} is always the same, so there is nothing to learn.")
+    where = " in the training part" if np.ptp(ranks) else ""
     if len(rows) > 1 and not np.ptp(ranks[rows]):
-        where = "in the training part"
-        raise DataError(
-            f"{table.name}: the target {target!r} is always the same {where}, so there is nothing to learn."
-        )
+        raise DataError(f"{table.name}: the target {target!r} is always the same{where}, so there is nothing to learn.")
