@@ -7,17 +7,19 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import SEEK_END
 from pathlib import Path
 from typing import IO, Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from nnfw.data import listed, reading
+from nnfw.data import listed, reading, require_expansion
 from nnfw.errors import DataError, did_you_mean, in_words, short
 from nnfw.storage import open_regular
 
+_NUMBER = 8  # bytes of a number in memory
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _PASSWORD = re.compile(r"://[^:/@]*:([^@]*)@|(?:password|passwd|pwd)(?:=|%3D)((?:(?!%3B)[^&;])*)", re.IGNORECASE)
 _FORMULA_ERRORS = frozenset({"#N/A", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"})
@@ -29,7 +31,11 @@ def read_parquet(path: str, table: str) -> object:
 
     _require_single(path, table)
     with _reading(path, "a Parquet file") as file:
-        return _of_arrow(parquet.ParquetFile(file).read())
+        stored = parquet.ParquetFile(file)
+        about = stored.metadata
+        groups = (about.row_group(index).total_byte_size for index in range(about.num_row_groups))
+        _require_expansion(path, file, max(sum(groups), _NUMBER * about.num_rows * about.num_columns))
+        return _of_arrow(stored.read())
 
 
 def read_arrow(path: str, table: str) -> object:
@@ -42,7 +48,9 @@ def read_arrow(path: str, table: str) -> object:
             return _of_arrow(feather.read_table(file))
         except ArrowInvalid:
             file.seek(0)
-            return _of_arrow(ipc.open_stream(file).read_all())
+            with suppress(ArrowInvalid):
+                return _of_arrow(ipc.open_stream(file).read_all())
+            raise
 
 
 def _of_arrow(table: Any) -> dict[str, object]:
@@ -93,6 +101,7 @@ def read_excel(path: str, table: str) -> dict[str, list[object]]:
 
     with _reading(path, "an Excel file") as file:
         try:
+            _require_expansion(path, file, sum(member.file_size for member in ZipFile(file).infolist()))
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         except (BadZipFile, KeyError) as error:
             raise DataError(f"{Path(path).name}: this is no Excel file of the form .xlsx: {in_words(error)}") from error
@@ -204,10 +213,10 @@ def read_hdf5(path: str, table: str) -> dict[str, object]:
         if isinstance(found, Mapping):
             if not found:
                 raise DataError(f"{Path(path).name}: no data set lies in {place.name!r}.{_held(table, stored)}")
-            return {name: _values(item) for name, item in found.items()}
+            return {name: _values(path, item) for name, item in found.items()}
         if not found.dtype.names:
-            return {str(found.name).rpartition("/")[2]: _values(found)}
-        values = found[()]
+            return {str(found.name).rpartition("/")[2]: _values(path, found)}
+        values = np.asarray(_values(path, found))
         return {name: values[name] for name in found.dtype.names}
 
 
@@ -217,9 +226,10 @@ def _held(table: str, stored: Any) -> str:
     return f"{did_you_mean(table, names)} The file holds {listed(names) or 'nothing'}."
 
 
-def _values(item: Any) -> object:
+def _values(path: str, item: Any) -> object:
     import h5py
 
+    require_expansion(f"{Path(path).name}: {item.name!r}", item.nbytes, item.id.get_storage_size())
     return item.asstr()[()] if h5py.check_string_dtype(item.dtype) else np.asarray(item)
 
 
@@ -228,6 +238,12 @@ def _require_known(owner: str, what: str, name: str, known: list[str]) -> None:
         owner = owner if "://" in owner else Path(owner).name
         there = f"There are {listed(known)}." if known else "There are none."
         raise DataError(f"{owner}: there is no {what} {name!r}.{did_you_mean(name, known)} {there}")
+
+
+def _require_expansion(path: str, file: IO[bytes], declared: int) -> None:
+    """Refuse a table that declares to be far larger in memory than its file; DataError says how large."""
+    require_expansion(Path(path).name, declared, file.seek(0, SEEK_END))
+    file.seek(0)
 
 
 def _require_single(path: str, table: str) -> None:

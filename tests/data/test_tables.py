@@ -567,6 +567,31 @@ def test_read_csv_damaged_archives_are_refused(tmp_path):
         read_csv(tmp_path / "two.csv.zip")
 
 
+def test_read_csv_zst_of_several_frames_is_read_whole(tmp_path, monkeypatch):
+    compress = pytest.importorskip("zstandard").compress
+    path = write(tmp_path, compress(b"a,b\n1,x\n") + compress(b"2,y\n" * 5000) + compress(b""), "p.csv.zst")
+    for chunk in (1, text_module._ZST_CHUNK):
+        monkeypatch.setattr(text_module, "_ZST_CHUNK", chunk)
+        found = read_csv(path)
+        assert (len(found), found.columns(["a"])["a"][-1]) == (5001, 2)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda whole: whole[:-3], "it ends within a frame"),
+        (lambda whole: whole[: len(whole) // 2], "it ends within a frame"),
+        (lambda whole: whole + b"more", "Unknown frame descriptor"),
+    ],
+    ids=["checksum", "half", "more"],
+)
+def test_read_csv_damaged_zst_is_refused(tmp_path, damage, message):
+    zstandard = pytest.importorskip("zstandard")
+    whole = zstandard.ZstdCompressor(write_checksum=True).compress(PEOPLE.encode() * 100)
+    with pytest.raises(DataError, match=rf"^p\.csv\.zst: the \.zst file is damaged: .*{message}\. Fetch or write it"):
+        read_csv(write(tmp_path, damage(whole), "p.csv.zst"))
+
+
 def test_read_csv_zst_without_its_package_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(

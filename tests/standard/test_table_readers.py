@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 import nnfw
-from nnfw.data import read_table
+from nnfw.data import input_files, read_table
 from nnfw_standard import TableFile
 
 ROWS = [
@@ -215,6 +215,36 @@ def test_truncated_file_is_refused(tmp_path, name):
 
     with pytest.raises(nnfw.DataError, match=name):
         read_table(name, directory=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, world", b"\0" * 1000], ids=["empty", "text", "zeros"])
+@pytest.mark.parametrize("name", ["p.parquet", "p.feather", "p.xlsx", "p.db", "p.h5", "p.ndjson"])
+def test_file_of_another_format_is_refused(tmp_path, name, content):
+    if name in ("p.parquet", "p.feather"):
+        pytest.importorskip("pyarrow")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(nnfw.DataError, match=name):
+        read_table(name, directory=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["p.parquet", "p.xlsx"])
+def test_file_that_declares_to_be_far_larger_than_it_is_is_refused(tmp_path, monkeypatch, name):
+    WRITERS[name](tmp_path / name, {"a": [1.0] * 5000})
+    monkeypatch.setattr(input_files, "_HARMLESS", 1000)
+    monkeypatch.setattr(input_files, "_MOST_EXPANDED", 2)
+    with pytest.raises(
+        nnfw.DataError, match=rf"^{name}: [\d,]+ bytes declare to be [\d,]+ in memory, more than 2 times"
+    ):
+        read_table(name, directory=tmp_path)
+
+
+def test_hdf5_data_set_that_is_not_there_but_large_is_refused(tmp_path):
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file.create_dataset("x", (10**10,), "f8")
+    with pytest.raises(
+        nnfw.DataError, match=r"^t\.h5: '/x': 0 bytes declare to be 80,000,000,000 in memory, more than 200"
+    ):
+        read_table("t.h5", directory=tmp_path)
 
 
 @pytest.mark.parametrize("name", WRITERS)

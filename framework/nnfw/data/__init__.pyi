@@ -38,6 +38,7 @@ from .input_files import Layout as Layout
 from .input_files import Readable as Readable
 from .input_files import is_pipe as is_pipe
 from .input_files import reading as reading
+from .input_files import require_expansion as require_expansion
 from .npy import map_npy as map_npy
 from .npy import map_values as map_values
 from .npy import read_npy as read_npy

@@ -21,6 +21,7 @@ CHUNK = 1 << 20  # bytes read together
 
 _MOST_EXPANDED = 200  # times the compressed bytes; deflate reaches 1,032 with zeros alone, images and tables 2 to 20
 _SMALL = 16 << 20  # bytes that are harmless at any ratio of compression
+_HARMLESS = 1 << 30  # bytes of a whole table
 _LARGEST = (1 << 63) - 1  # bytes that NumPy can address
 _OPENED = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")
 _UNEXPANDED = ("~", "$", "%", "file:")
@@ -79,7 +80,7 @@ def reading(path: Path, expected: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise DataError(f"{path} is a directory; expected {expected}.") from error
     except OSError as error:
-        raise DataError(f"{path}: {expected} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{path}: {expected} cannot be read: {str(error.strerror or error).rstrip('.')}.") from error
     except MemoryError as error:
         raise DataError(
             f"{path}: does not fit into memory. Store it as an .npy array, which is not read whole."
@@ -103,6 +104,22 @@ def read_declared(name: str, stream: Readable, size: int, compressed: int) -> by
             "that is read. Write it without compression."
         )
     return content
+
+
+def require_expansion(name: str, declared: int, stored: int) -> None:
+    """Refuse a file of `stored` bytes that declares to be `declared` in memory: over 1 GiB, and 200 times as many.
+
+    Examples
+    --------
+    >>> require_expansion("x.parquet", 10**12, 10**6)
+    Traceback (most recent call last):
+    nnfw.errors.DataError: x.parquet: 1,000,000 bytes declare to be 1,000,000,000,000 in memory, more than 200 times ...
+    """
+    if declared > max(_HARMLESS, _MOST_EXPANDED * stored):
+        raise DataError(
+            f"{name}: {stored:,} bytes declare to be {declared:,} in memory, more than {_MOST_EXPANDED} times as many, "
+            "the most that is read. It is damaged, or made to fill the memory."
+        )
 
 
 def require_size(name: str, layout: Layout, there: int) -> None:

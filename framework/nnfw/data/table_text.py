@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import StringIO, TextIOWrapper
+from io import BufferedReader, RawIOBase, StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, Literal, Self, TextIO
+from typing import IO, Any, Literal, Self, TextIO
 from zipfile import BadZipFile, ZipFile
 
 from nnfw.data.input_files import CHUNK, reading
@@ -32,6 +32,7 @@ COMPRESSED = (".gz", ".zip", ".zst")
 """Endings of the compressed files that are read."""
 
 _PART, _LARGEST_PART = 1 << 18, 1 << 21  # characters of a text that are split together
+_ZST_CHUNK = 1 << 10  # bytes, which expand to 32 MiB at most
 _LONGEST_ROW = 1 << 22  # characters; no table has such a row, but a binary file may
 _MOST_COLUMNS = 1 << 16
 _DELIMITERS = (",", ";", "\t", "|")
@@ -240,8 +241,40 @@ def _expanded(file: IO[bytes], ending: str, name: str) -> Iterator[IO[bytes]]:
             import zstandard
         except ImportError as error:
             raise DataError(f"{name}: reading .zst needs zstandard: pip install 'nnfw[tables]'.") from error
-        with zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            yield stream
+        yield BufferedReader(_Zst(file, zstandard.ZstdDecompressor(), zstandard.ZstdError))
+
+
+class _Zst(RawIOBase):
+    """The bytes in a .zst file, whose frames may be several; EOFError if it is damaged or ends within one."""
+
+    def __init__(self, file: IO[bytes], decompressor: Any, damaged: type[Exception]) -> None:
+        self._file, self._decompressor, self._damaged = file, decompressor, damaged
+        self._frame: Any = None
+        self._expanded = b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Expand some bytes into a buffer, and return how many; 0 at the end."""
+        while not self._expanded and (chunk := self._file.read(_ZST_CHUNK)):
+            self._expand(chunk)
+        if not self._expanded and self._frame is not None:
+            raise EOFError("it ends within a frame")
+        count = min(len(buffer), len(self._expanded))
+        buffer[:count], self._expanded = self._expanded[:count], self._expanded[count:]
+        return count
+
+    def _expand(self, chunk: bytes) -> None:
+        try:
+            while chunk:
+                self._frame = self._frame or self._decompressor.decompressobj()
+                self._expanded += self._frame.decompress(chunk)
+                chunk = self._frame.unused_data if self._frame.eof else b""
+                self._frame = None if self._frame.eof else self._frame
+        except self._damaged as error:
+            raise EOFError(str(error)) from error
 
 
 def layout_of(text: Text, dialect: Dialect) -> Layout:
