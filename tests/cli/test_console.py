@@ -1,5 +1,6 @@
 """What commands print with: tables, JSON and messages."""
 
+import io
 import json
 import os
 import re
@@ -305,3 +306,29 @@ def test_mistake_fits_the_terminal_of_stderr_though_stdout_is_a_pipe():
     lines = os.read(own, 1 << 16).decode().split("\r\n")
     os.close(own)
     assert lines == [f"error:{' word' * 6}", *("word" + " word" * (count - 1) for count in (8, 6)), ""]
+
+
+def test_reading_of_a_long_table_is_shown_after_some_seconds_and_removed_at_the_end():
+    stream, now = io.StringIO(), [0.0]
+    shown = console.ReadingShown(stream, lambda: now[0])
+    for second, rows in ((0, 1000), (1.9, 2000), (2.0, 3000), (2.1, 4000), (2.3, 5000)):
+        now[0] = second
+        shown("a\x1bb.csv", rows)
+    assert stream.getvalue() == "".join(
+        f"{console.CLEAR}reading a\\u001bb.csv: {rows} rows" for rows in ("3,000", "5,000")
+    )
+    shown("a\x1bb.csv", None)
+    assert stream.getvalue().endswith(f"5,000 rows{console.CLEAR}")
+    shown("b.csv", 1)
+    shown("b.csv", None)
+    assert stream.getvalue().endswith(f"5,000 rows{console.CLEAR}")
+
+
+@pytest.mark.parametrize(("is_terminal", "expected"), [(True, "reading t.csv: 2 rows"), (False, "")])
+def test_reading_is_shown_on_a_terminal_alone(monkeypatch, tmp_path, nnfw, is_terminal, expected):
+    monkeypatch.setattr(console, "_SHORT", 0.0)
+    monkeypatch.setattr(console, "is_terminal", lambda stream: is_terminal)
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n")
+    status, _, err = nnfw("inspect", str(tmp_path / "t.csv"))
+    assert status == 0
+    assert err.startswith(f"{console.CLEAR}{expected}{console.CLEAR}" if expected else "2 rows and 2 columns")

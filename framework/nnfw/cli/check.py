@@ -12,7 +12,7 @@ import typer
 
 from nnfw.cli.arguments import ExperimentPath, Overrides
 from nnfw.cli.completion import Kind, complete_names
-from nnfw.cli.console import Json, is_terminal, message, print_heading, print_json, print_table, print_text
+from nnfw.cli.console import CLEAR, Json, is_terminal, message, print_heading, print_json, print_table, print_text
 from nnfw.plugins import TYPE, default_registry
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ Precise = Annotated[
     bool, typer.Option("--precise", help="Ask SciPy's adaptive method too; takes several times as long.")
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Of noise, and of what is drawn to be checked.")]
-
-_CLEAR = "\r\x1b[K"  # to the beginning of the line, which is then empty
 
 
 def check(
@@ -146,12 +144,12 @@ def _run(names: Iterable[str], kind: str | None, only: Iterable[str], timeout: f
         )
         outcomes += report.outcomes
     if is_terminal(sys.stderr):
-        sys.stderr.write(_CLEAR)
+        sys.stderr.write(CLEAR)
     return Conformance(tuple(outcomes))
 
 
 def _show_progress(subject: Subject[object]) -> None:
-    sys.stderr.write(f"{_CLEAR}checking {subject.name}")
+    sys.stderr.write(f"{CLEAR}checking {subject.name}")
     sys.stderr.flush()
 
 

@@ -14,13 +14,16 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import StringIO
+from math import inf
+from time import monotonic
 from typing import IO, Annotated
 
 import typer
 
+from nnfw.data.watching import WATCHER
 from nnfw.errors import readable
 from nnfw.plain import jsonable
 
@@ -37,6 +40,9 @@ _TOGETHER = re.compile(r"`[^`\n]*`|'[^'\n]*'|\bnnfw [a-z][\w-]*(?: (?:'[^']*'|--
 """Commands and quoted texts: a line is not broken inside them, so that they can be copied."""
 _NARROWEST = 20  # characters; on a narrower terminal lines are not broken at words
 _ELLIPSIS = "…"
+CLEAR = "\r\x1b[K"
+"""To the beginning of the line, which is then empty."""
+_SHORT, _REDRAW = 2.0, 0.2  # seconds of a reading that is not shown; between two drawings
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[1;31m", "\x1b[0m"
 
 
@@ -143,6 +149,48 @@ def _shortened(text: str, room: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= room else f"{set_cell_size(text, room - 1).rstrip()}{_ELLIPSIS}"
+
+
+class ReadingShown:
+    """Shows on a terminal how many rows of a table are read, once that takes longer than some seconds.
+
+    Parameters
+    ----------
+    stream
+        The terminal.
+    clock
+        The time in seconds.
+    """
+
+    def __init__(self, stream: IO[str], clock: Callable[[], float] = monotonic) -> None:
+        self._stream, self._clock = stream, clock
+        self._started: float | None = None
+        self._drawn = -inf
+
+    def __call__(self, name: str, rows: int | None) -> None:
+        """Draw the number of rows of a table, or remove it where that is None."""
+        now = self._clock()
+        if rows is None:
+            if self._drawn > -inf:
+                self._stream.write(CLEAR)
+                self._stream.flush()
+            self._started, self._drawn = None, -inf
+            return
+        self._started = now if self._started is None else self._started
+        if now - self._started >= _SHORT and now - self._drawn >= _REDRAW:
+            self._stream.write(f"{CLEAR}reading {visible(name)}: {rows:,} rows")
+            self._stream.flush()
+            self._drawn = now
+
+
+@contextmanager
+def reading_shown() -> Iterator[None]:
+    """Show on stderr, if that is a terminal, how far the reading of long tables is."""
+    token = WATCHER.set(ReadingShown(sys.stderr) if is_terminal(sys.stderr) else None)
+    try:
+        yield
+    finally:
+        WATCHER.reset(token)
 
 
 def message(text: str) -> None:

@@ -50,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from nnfw.cli.completion import answer
 
             return answer(group, COMPLETE_VARIABLE)
-        with _plain_warnings(debug), group.make_context("nnfw", arguments, obj=debug) as context:
+        from nnfw.cli.console import reading_shown
+
+        with _plain_warnings(debug), reading_shown(), group.make_context("nnfw", arguments, obj=debug) as context:
             group.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where a missing reader is handled

@@ -16,6 +16,7 @@ from nnfw.data.date_forms import Dates
 from nnfw.data.table_blocks import Block
 from nnfw.data.table_columns import ROW, Finding, Kind, Seen, TableColumn
 from nnfw.data.table_text import AUTO, UNKNOWN, Dialect, Layout, Numbers, Rows, Spelling, Text, layout_of
+from nnfw.data.watching import WATCHER
 from nnfw.errors import DataError, did_you_mean, short, shown, warn
 
 _CHARACTERS = 400  # of each column that are split together, if that makes more than the least: many calls cost more
@@ -330,12 +331,19 @@ class _Reading:
             ]
             if not dialect.header:
                 _take_rows(columns, [first], header, name)
-            while found.peek(_CHARACTERS * len(header)):
-                start, block = found.line, found.peeked_block(len(header), numbers.point)
-                if block is None:
-                    _take_rows(columns, found.peeked_rows(), header, name)
-                else:
-                    _take_block(columns, block, start)
+            watcher = WATCHER.get()
+            try:
+                while found.peek(_CHARACTERS * len(header)):
+                    start, block = found.line, found.peeked_block(len(header), numbers.point)
+                    if block is None:
+                        _take_rows(columns, found.peeked_rows(), header, name)
+                    else:
+                        _take_block(columns, block, start)
+                    if watcher is not None:
+                        watcher(name, len(lines))
+            finally:
+                if watcher is not None:
+                    watcher(name, None)
         if not lines:
             raise DataError(f"{name} holds a header but no row below it; at least one example is needed.")
         self.length = len(lines)
