@@ -19,6 +19,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -51,6 +52,10 @@ _TAKEN = (
 _ROLES = ("id", "weight", "group", "time")  # options that name columns which are no features
 
 
+_Kind = Literal["classes", "numbers", "labels"]
+"""What an output gives; of several labels any number may be right."""
+
+
 @dataclass(frozen=True)
 class _Target:
     """What the recipe goes by in a target.
@@ -65,12 +70,20 @@ class _Target:
         Whether the classes are numbers.
     rarest
         Rows of the rarest class.
+    yes_or_no
+        Whether it is 0 or 1.
     """
 
     name: str
     classes: int
     numbered: bool
     rarest: int
+    yes_or_no: bool
+
+    @property
+    def kind(self) -> _Kind:
+        """What an output for it gives."""
+        return "classes" if self.classes else "numbers"
 
 
 @dataclass(frozen=True)
@@ -113,9 +126,17 @@ class _Found:
         return (*self.numbers, *self.dates)
 
     @property
+    def kind(self) -> _Kind | None:
+        """What one output for all targets gives; None if each needs its own."""
+        kinds = {target.kind for target in self.targets}
+        if len(self.targets) > 1 and all(target.yes_or_no for target in self.targets):
+            return "labels"
+        return self.targets[0].kind if len(self.targets) == 1 or kinds == {"numbers"} else None
+
+    @property
     def outputs(self) -> dict[str, _Target]:
-        """The target of each output by its name; one output for all targets, if they are numbers, has none."""
-        if len(self.targets) == 1 or not any(target.classes for target in self.targets):
+        """The target of each output by its name, if there is not one for all."""
+        if self.kind is not None:
             return {}
         found: dict[str, _Target] = {}
         for target in self.targets:
@@ -221,7 +242,8 @@ def _target(table: Table, name: str) -> _Target:
         )
     few = len(counts) <= min(_MOST_CLASSES, len(table) / _ROWS_PER_CLASS)
     classes = len(counts) if words or (few and bool((values == np.rint(values)).all())) else 0
-    return _Target(name, classes, classes > 0 and not words, int(counts.min()))
+    yes_or_no = not words and np.unique(values).tolist() == [0, 1]
+    return _Target(name, classes, classes > 0 and not words, int(counts.min()), yes_or_no)
 
 
 def _reason(table: Table, name: str) -> str:
@@ -248,7 +270,7 @@ def _names(options: Mapping[str, Option], name: str) -> tuple[str, ...]:
 
 def _source(options: Mapping[str, Option], found: _Found) -> list[str]:
     words = _names(options, "categorical")
-    numbered = [target for target in found.targets if target.numbered]
+    numbered = [target for target in found.targets if target.numbered and found.kind != "labels"]
     changed = {
         "exclude": tuple(found.left_out),
         "categorical": (*words, *(target.name for target in numbered if target.name not in words)),
@@ -258,6 +280,8 @@ def _source(options: Mapping[str, Option], found: _Found) -> list[str]:
     reasons += [f"# {shown(name)}: codes, taken for words" for name in found.codes]
     reasons += [f"# {shown(name)}: rows without it are left out" for name in _names(options, "drop_missing")]
     reasons += [f"# {shown(each.name)}: {each.classes} whole numbers, taken for classes" for each in numbered]
+    together = listed([target.name for target in found.targets])
+    reasons += [f"# {shown(together)}: labels, of which a row may have several"] * (found.kind == "labels")
     written = ", ".join(f"{name} = {_value(value)}" for name, value in every.items() if value != ())
     return [*reasons, f"source = {{ {written} }}", *(f"# {text}" for text in found.leaks)]
 
@@ -329,18 +353,19 @@ def _layers(found: _Found, rows: int) -> list[str]:
 
 def _ends(found: _Found) -> list[str]:
     """Return the layers that give the outputs; all of them take what the hidden layers give."""
-    if not found.outputs:
-        units = found.targets[0].classes or len(found.targets)
-        return ["", "[[model.layers]]", 'type = "dense"', *_units(units, classes=found.targets[0].classes > 0)]
+    if found.kind is not None:
+        units = found.targets[0].classes if found.kind == "classes" else len(found.targets)
+        return ["", "[[model.layers]]", 'type = "dense"', *_units(units, found.kind)]
     lines = []
     for name, target in found.outputs.items():
         lines += ["", "[[model.layers]]", f'name = "{name}"', 'type = "dense"', f'inputs = ["{_TRUNK}"]']
-        lines += _units(target.classes or 1, classes=target.classes > 0)
+        lines += _units(target.classes or 1, target.kind)
     return lines
 
 
-def _units(count: int, *, classes: bool) -> list[str]:
-    return [f"units = {count}", *['activation = "softmax"'] * classes]
+def _units(count: int, kind: _Kind) -> list[str]:
+    activation = _OUTPUTS[kind].activation
+    return [f"units = {count}", *[f'activation = "{activation}"'] * (activation != "")]
 
 
 def _training(found: _Found, rows: int) -> list[str]:
@@ -357,25 +382,34 @@ def _training(found: _Found, rows: int) -> list[str]:
 
 
 def _costs(found: _Found) -> list[str]:
-    if not found.outputs:
-        return ["", "[cost]", f'type = "{_cost(found.targets[0])}"']
-    each = found.outputs.items()
-    return [line for name, target in each for line in ("", f"[cost.{name}]", f'type = "{_cost(target)}"')]
-
-
-def _cost(target: _Target) -> str:
-    return "cross_entropy" if target.classes else "mse"
+    if found.kind is not None:
+        return ["", "[cost]", f'type = "{_OUTPUTS[found.kind].cost}"']
+    lines = []
+    for name, target in found.outputs.items():
+        lines += ["", f"[cost.{name}]", f'type = "{_OUTPUTS[target.kind].cost}"']
+    return lines
 
 
 def _metrics(found: _Found) -> str:
-    own = {name: _value(_METRICS[target.classes > 0]) for name, target in found.outputs.items()}
-    if not own:
-        return _value(_METRICS[found.targets[0].classes > 0])
-    return f"{{ {', '.join(f'{name} = {value}' for name, value in own.items())} }}"
+    if found.kind is not None:
+        return _OUTPUTS[found.kind].metrics
+    return f"{{ {', '.join(f'{name} = {_OUTPUTS[own.kind].metrics}' for name, own in found.outputs.items())} }}"
 
 
-_METRICS = {True: ("accuracy",), False: ("r2", "mae")}
-"""Of classes, and of numbers."""
+class _Output(NamedTuple):
+    """What the recipe writes for an output."""
+
+    activation: str
+    cost: str
+    metrics: str
+
+
+_F1 = '{ type = "f1", multilabel = true, average = "micro" }'
+_OUTPUTS: dict[_Kind, _Output] = {
+    "classes": _Output("softmax", "cross_entropy", '["accuracy"]'),
+    "numbers": _Output("", "mse", '["r2", "mae"]'),
+    "labels": _Output("sigmoid", "binary_cross_entropy", f'["exact_match", {_F1}]'),
+}
 
 _SIZES = ((5_000, 64, 150), (20_000, 128, 80), (100_000, 256, 50), (np.inf, 512, 20))
 """Batch and epochs for tables with fewer rows than the first number."""

@@ -100,6 +100,19 @@ def test_recipe_of_several_numbers_has_one_output(tmp_path):
     assert (table["model"]["layers"][-1]["units"], table["cost"]["type"]) == (2, "mse")
 
 
+def test_recipe_of_columns_of_0_and_1_has_one_output_of_labels(tmp_path):
+    text = "a,red,green\n" + "".join(f"{k % 7},{k % 2},{int(k % 3 == 0)}\n" for k in range(60))
+    found = recipe(tmp_path, text, ("red", "green"))
+    table = tomllib.loads(found)
+    assert "# red, green: labels, of which a row may have several\n" in found
+    assert "categorical" not in table["data"]["source"]
+    assert "target_transforms" not in table["data"]
+    last = table["model"]["layers"][-1]
+    assert (last["units"], last["activation"], table["cost"]["type"]) == (2, "sigmoid", "binary_cross_entropy")
+    f1 = {"type": "f1", "multilabel": True, "average": "micro"}
+    assert table["training"]["metrics"] == ["exact_match", f1]
+
+
 def test_recipe_splits_by_group_and_time(tmp_path):
     options = {"id": "id", "group": "city", "time": "day", "exclude": ["rooms"]}
     text = recipe(tmp_path, messy(), **options)
