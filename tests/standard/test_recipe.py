@@ -123,6 +123,16 @@ def test_recipe_splits_by_group_and_time(tmp_path):
     assert "inputs" not in table["data"]
 
 
+def test_recipe_takes_long_numbers_for_a_time_and_not_for_codes(tmp_path):
+    rows = "".join(f"{k * 0.5},{1700000000000000007 + k % 5 * 10**12},{'uv'[k % 2]}\n" for k in range(60))
+    source = tomllib.loads(recipe(tmp_path, "a,at,y\n" + rows, time="at"))["data"]["source"]
+    assert source == {"type": "csv", "path": "t.csv", "target": "y", "time": "at"}
+    dataset = nnfw.dataset(source.pop("type"), **source)
+    with pytest.warns(RuntimeWarning, match=r"column 'at': 1700000000000000007 is rounded"):
+        examples = dataset.load(tmp_path)
+    assert len(np.unique(examples.time)) == 5
+
+
 def test_recipe_keeps_the_options_of_the_dataset(tmp_path):
     text = messy().replace(",", ".").replace(";", "|")
     source = tomllib.loads(recipe(tmp_path, text, features=["size", "id"], delimiter="|", exclude=["day"]))["data"][

@@ -36,7 +36,7 @@ Group = Annotated[
     str | None, typer.Option("--group", metavar="COLUMN", help="Rows of one value stay in one part of the split.")
 ]
 Time = Annotated[
-    str | None, typer.Option("--time", metavar="COLUMN", help="When each row was: the newest are the test part.")
+    str | None, typer.Option("--time", metavar="COLUMN", help="When each row was: the newest are held out.")
 ]
 
 

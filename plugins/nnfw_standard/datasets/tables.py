@@ -68,7 +68,7 @@ class FromTable(Dataset):
     def recipe(self, directory: Path) -> str:
         """Return an experiment for the table: see :mod:`nnfw_standard.recipe`; DataError if nothing can be learned."""
         table, own, targets = self._checked(directory), self, names_in(self.target)
-        if found := codes(table, (*self.exclude, *self.categorical)):
+        if found := codes(table, (*self.exclude, *self.categorical, *self._others)):
             own = replace(own, categorical=(*own.categorical, *found))
             table = own._checked(directory)
         if incomplete := tuple(name for name in targets if table.seen(name).missing and name not in own._complete):
