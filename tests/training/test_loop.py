@@ -594,7 +594,7 @@ def test_reach_of_a_memory_mapped_array_is_that_of_its_first_rows(tmp_path, monk
 # --- a training that makes the model worse ----------------------------------------------------------------------------
 
 WORSE = (
-    r"The cost of the first 100 examples rose from [\d.]+ before the training to [\d.]+e\+\d+: the model is worse "
+    r"The cost of the first 64 examples rose from [\d.]+ before the training to [\d.]+e\+\d+: the model is worse "
     r"than an untrained one\. Lower the learning rate or clip the gradient \(clip_norm\)\.$"
 )
 
@@ -603,7 +603,7 @@ WORSE = (
 def test_cost_far_above_that_before_the_training_is_told(rng, size):
     with pytest.warns(RuntimeWarning, match=f"^{WORSE}"):
         history = linear(rng, optimizer={"type": "sgd", "learning_rate": 1e6}, epochs=1, batch_size=size)
-    assert history.warning.startswith("The cost of the first 100 examples rose from")
+    assert history.warning.startswith("The cost of the first 64 examples rose from")
 
 
 def test_cost_that_rises_a_little_is_not_told(rng):

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from nnfw.training.batches import Data, LabelsOf
 
 
-FIRST_EXAMPLES = 256
-"""Examples that are evaluated before a training; the final cost is compared with theirs."""
+FIRST_EXAMPLES = 64
+"""Examples that are evaluated before a training; the final cost is compared with theirs. More would slow down a short
+training."""
 
 _GATHERED_VALUES = 1 << 14
 """Outputs gathered before metrics look at them: one call for many small batches, yet few enough to leave the

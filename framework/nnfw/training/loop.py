@@ -12,7 +12,7 @@ from typing import NoReturn
 import numpy as np
 
 from nnfw.errors import TrainingInterrupted
-from nnfw.ops import choose, gain, known_accelerators, using
+from nnfw.ops import DEFINITIONS, choose, gain, known_accelerators, using
 from nnfw.plugins.results import wrong_result
 from nnfw.protocols import Callback, is_own, is_solver
 from nnfw.training.average import Evaluated
@@ -179,7 +179,8 @@ class Loop(ABC):
         network, count = task.network, min(len(task.data), FIRST_EXAMPLES)
         some = task.data.sample.subset(task.data.sample.rows_at(np.arange(count)))
         size = count if is_solver(task.optimizer) else min(task.options.batch_size, count)
-        with np.errstate(all="ignore"):
+        engine = self._engine if network.places else DEFINITIONS  # for dense layers, preparing it would take longer
+        with np.errstate(all="ignore"), using(engine):
             return evaluate(network, some, task.objective, task.metrics, network.workspace(), size=size)
 
     def _rise(self) -> str:
