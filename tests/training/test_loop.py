@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.training import watch
-from nnfw_standard import CSVLog, Dense, Dropout, EarlyStopping, TerminateOnNaN
+from nnfw.ops import DEFINITIONS, engine_in_use
+from nnfw.training import loop, watch
+from nnfw_standard import CSVLog, Dense, Dropout, EarlyStopping, Flatten, TerminateOnNaN
 
 SGD = {"type": "sgd", "learning_rate": 0.1}
 
@@ -604,6 +605,19 @@ def test_cost_far_above_that_before_the_training_is_told(rng, size):
     with pytest.warns(RuntimeWarning, match=f"^{WORSE}"):
         history = linear(rng, optimizer={"type": "sgd", "learning_rate": 1e6}, epochs=1, batch_size=size)
     assert history.warning.startswith("The cost of the first 64 examples rose from")
+
+
+@pytest.mark.parametrize(("shape", "by_numba"), [(4, False), ((2, 2), True)], ids=["rows", "images"])
+def test_first_examples_are_evaluated_by_the_accelerator_if_they_have_several_axes(monkeypatch, data, shape, by_numba):
+    pytest.importorskip("numba")
+    seen, evaluate = [], loop.evaluate
+    monkeypatch.setattr(
+        loop, "evaluate", lambda *args, **named: seen.append(engine_in_use()) or evaluate(*args, **named)
+    )
+    x, y = data
+    model = nnfw.Sequential([Flatten(), Dense(2, activation="softmax")], shape)
+    fit(model, (x.reshape(50, *model.input_shape), y), epochs=1, accelerator="numba")
+    assert [engine is not DEFINITIONS for engine in seen] == [by_numba]
 
 
 def test_cost_that_rises_a_little_is_not_told(rng):
