@@ -1,9 +1,9 @@
 """A first good experiment for a table: what the datasets ``csv`` and ``table`` recommend.
 
 An MLP with Mish, dropout and decoupled weight decay, trained with a cosine schedule until the validation cost of the
-averaged parameters is best. Numbers are standardized, and in larger tables become waves of learned frequencies; words
-become vectors. The network and its training are simpler than in the papers below, and take less time. docs/tables.md
-has what it was compared with.
+averaged parameters is best. Numbers are standardized; in larger tables, their quantiles become waves of learned
+frequencies. Words become vectors. The network and its training are simpler than in the papers below, and take less
+time. docs/tables.md has what it was compared with.
 
 References
 ----------
@@ -169,7 +169,7 @@ def experiment(table: Table, options: Mapping[str, Option], coded: tuple[str, ..
             "[data]",
             *_source(options, found),
             *_split(options, found, len(table)),
-            *_transforms(found),
+            *_transforms(found, len(table)),
             *_layers(found, len(table)),
             *_training(found, len(table)),
             "",
@@ -303,8 +303,8 @@ def _split(options: Mapping[str, Option], found: _Found, rows: int) -> list[str]
     ]
 
 
-def _transforms(found: _Found) -> list[str]:
-    kinds = Kinds(found.numbers, found.incomplete, found.dates, vectors=found.words)
+def _transforms(found: _Found, rows: int) -> list[str]:
+    kinds = Kinds(found.numbers, found.incomplete, found.dates, vectors=found.words, rows=rows)
     chosen = [f"    {_component(table)},  # {reason}" for table, reason in transforms_for(kinds)]
     lines = ["transforms = [", *chosen, "]"]
     if not all(target.classes for target in found.targets):

@@ -13,6 +13,8 @@ from nnfw.plain import PlainTable
 
 STANDARDIZE: PlainTable = {"type": "standardize"}
 
+_ROWS_FOR_QUANTILES = 3_000  # of fewer, too little is known of the tails
+
 MOST_WORDS = 0.5
 """Different words for each row; a column of more is text or identifies its row."""
 
@@ -40,6 +42,8 @@ class Kinds:
         Columns of words of which nearly all differ.
     kept
         Columns of numbers that stay as they are.
+    rows
+        How many the table has.
     """
 
     numbers: tuple[str, ...]
@@ -49,6 +53,7 @@ class Kinds:
     words: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    rows: int = 0
 
 
 def transforms_for(kinds: Kinds) -> Iterator[tuple[PlainTable, str]]:
@@ -73,7 +78,10 @@ def transforms_for(kinds: Kinds) -> Iterator[tuple[PlainTable, str]]:
         yield {"type": "tokens", "slots": _SLOTS, **own}, "nearly all different, so their parts are counted"
     if numeric := (*kinds.numbers, *kinds.dates):
         own = _own(numeric, whole=not (kinds.dates or kinds.kept))
-        yield {**STANDARDIZE, **own}, "to mean 0 and deviation 1, which suits a network"
+        if kinds.rows >= _ROWS_FOR_QUANTILES:
+            yield {"type": "quantile", "to": "normal", **own}, "to a normal distribution, without tails and lumps"
+        else:
+            yield {**STANDARDIZE, **own}, "to mean 0 and deviation 1, which suits a network"
 
 
 def _of_dates(dates: Mapping[str, Dates]) -> Iterator[tuple[PlainTable, str]]:
@@ -108,6 +116,7 @@ def kinds_of(columns: Mapping[str, Array], indices: Collection[str], categories:
         tuple(name for name in others if name not in dates and name not in many),
         tuple(name for name in many if name not in dates),
         tuple(name for name in indices if name not in words),
+        max(map(len, columns.values()), default=0),
     )
 
 

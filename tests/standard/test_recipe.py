@@ -149,6 +149,7 @@ def test_recipe_grows_with_the_table(tmp_path):
     assert hidden["units"] == 256
     assert (table["training"]["batch_size"], table["training"]["epochs"]) == (256, 50)
     assert table["data"]["split"] == {"validation": 0.15, "test": 0.1}
+    assert table["data"]["transforms"][-1] == {"type": "quantile", "to": "normal"}
 
 
 def test_recipe_of_words_and_numbers_makes_waves_of_the_numbers_alone(tmp_path):
