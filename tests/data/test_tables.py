@@ -634,6 +634,11 @@ def test_read_csv_index_without_a_name_and_empty_columns_are_no_features():
     )
 
 
+def test_dates_without_a_name_are_a_feature():
+    found = table(",a\n2020-01-01,1\n2020-01-02,2\n")
+    assert (found.names, found.features, found.notes) == (("row", "a"), ("row", "a"), ())
+
+
 def test_read_csv_names_of_rows_as_r_writes_them_are_a_column():
     found = table("mpg,cyl\nMazda,21,6\nFiat,32,4\n")
     assert (found.names, found.features) == (("row", "mpg", "cyl"), ("mpg", "cyl"))

@@ -270,8 +270,10 @@ class TableColumn:
 
     @property
     def idle(self) -> bool:
-        """Whether it says nothing about its row: it is empty, or has no name and numbers the rows."""
-        return self.kind == "empty" or (self.name in _INDICES and self.counts_rows)
+        """Whether it says nothing about its row: it is empty, or has no name and numbers the rows without dates."""
+        if self.kind == "empty":
+            return True
+        return self.name in _INDICES and self.counts_rows and self.dates is None
 
     @property
     def counts_rows(self) -> bool:
