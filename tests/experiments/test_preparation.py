@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.experiments import prepare, read_experiment
+from nnfw.experiments import preparation, prepare, read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import train
 from nnfw_standard import CrossEntropy, Tanh
@@ -239,7 +239,15 @@ def test_model_that_no_file_could_hold_is_refused_before_it_is_trained(experimen
 
 def test_model_whose_header_would_be_too_large_is_refused_before_it_is_trained(experiment, monkeypatch):
     monkeypatch.setattr(nnfw.storage.container, "_MOST_VALUES", 50)
-    with pytest.raises(nnfw.DataError, match=r"^A model of this data could not be saved: .* more than 50 values"):
+    with pytest.raises(
+        nnfw.DataError, match=r"^A model of this data could not be saved: .* more than 50 values[\w ,]*\.$"
+    ):
+        prepared(experiment)
+    monkeypatch.setattr(preparation, "_MANY", 1)
+    with pytest.raises(
+        nnfw.DataError,
+        match=r"\d columns have transforms of their own: store such numbers as one array, numpy\.s",
+    ):
         prepared(experiment)
 
 

@@ -56,6 +56,8 @@ from nnfw.training import (
 MOST_EXAMPLES = 128
 """Examples of a look at a network's health: enough to tell a dead unit from a rare one, at the cost of one step."""
 
+_MANY = 1000  # columns, whose transforms fill the header of a model file
+
 Figures: TypeAlias = dict[str, Any]
 """Cost and metrics by name: numbers, and arrays such as a confusion matrix."""
 
@@ -432,7 +434,9 @@ def _require_storable(model: Sequential) -> None:
         with TemporaryDirectory() as folder:
             container.write(Path(folder, "model"), model.description(), {})
     except NnfwError as error:
-        raise DataError(f"A model of this data could not be saved: {error}") from error
+        count = 0 if model.preprocessing is None else len(model.preprocessing.columns)
+        advice = f" {count:,} columns have transforms of their own: store such numbers as one array, numpy.save."
+        raise DataError(f"A model of this data could not be saved: {error}{advice * (count > _MANY)}") from error
 
 
 def _require_metrics(file: ExperimentFile, model: Sequential, objective: Objective, parts: Mapping[str, Part]) -> None:
