@@ -634,6 +634,14 @@ def test_read_csv_index_without_a_name_and_empty_columns_are_no_features():
     )
 
 
+@pytest.mark.parametrize("header", ["a;b;y", "Report\na;b;y"], ids=["header", "title"])
+@pytest.mark.parametrize("row", ["1,5;2,25;3", "1,5;2,25;3,5"], ids=["two", "three"])
+def test_decimal_commas_in_every_row_do_not_hide_the_delimiter(header, row):
+    found = table(f"{header}\n" + f"{row}\n" * 5)
+    assert (found.names, found.dialect.decimal) == (("a", "b", "y"), ",")
+    assert found.columns(["a", "b"])["b"].tolist() == [2.25] * 5
+
+
 def test_dates_without_a_name_are_a_feature():
     found = table(",a\n2020-01-01,1\n2020-01-02,2\n")
     assert (found.names, found.features, found.notes) == (("row", "a"), ("row", "a"), ())

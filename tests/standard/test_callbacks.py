@@ -91,7 +91,8 @@ def rows_of(path):
 
 def test_log_of_a_training_that_continues_with_another_metric_has_the_columns_of_both(tmp_path):
     x, y = np.eye(2), np.array([0.0, 1.0])
-    model, given = nnfw.Sequential([Dense(1)], 2), {"cost": "mse", "optimizer": "sgd", "directory": tmp_path}
+    model = nnfw.Sequential([Dense(1)], 2)
+    given = {"cost": "mse", "optimizer": "sgd", "epochs": 1, "directory": tmp_path}
     first = model.fit(x, y, **given, metrics=["mae"], callbacks=["csv_log"])
     both = model.fit(x, y, **given, metrics=["r2"], callbacks=["csv_log"], continue_from=first).records
     header, *rows = rows_of(tmp_path / "log.csv")

@@ -315,13 +315,17 @@ def _laid_out(lines: Sequence[str], dialect: Dialect) -> Layout:
     return Layout(dialect, titles) if above and titles <= _MOST_TITLES and titles + 2 < len(widths) else Layout(dialect)
 
 
-def _regularity(lines: Sequence[str], layout: Layout) -> tuple[float, int]:
-    """Return the share of rows as wide as the header, and how many cells that is; 0 if it has a single one."""
+def _regularity(lines: Sequence[str], layout: Layout) -> tuple[float, int, int]:
+    """Return the share of rows as wide as the header, 0 if that has a single cell, and how wide it is.
+
+    Of equal shares, lines above the header count against a layout: between decimal commas all rows may be as wide.
+    """
     widths = _widths(lines, layout.dialect)[layout.titles :]
     if not widths:
-        return 0.0, 0
+        return 0.0, 0, 0
     wide = widths[0] + layout.named_rows
-    return (0.0, 1) if wide < 2 else (sum(width == wide for width in widths) / len(widths), wide)
+    share = sum(width == wide for width in widths) / len(widths)
+    return (0.0, 0, 1) if wide < 2 else (share, -layout.titles, wide)
 
 
 class Rows:
