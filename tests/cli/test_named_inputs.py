@@ -130,7 +130,7 @@ def test_run_of_several_inputs_and_outputs_is_trained_and_recorded_by_output(nnf
     result = nnfw("train", houses.name, "--out", "run", "-q", "--json")
     assert result.status == 0, result.err
     found = json.loads(result.out)["results"]["test"]
-    assert list(found) == ["cost", "price_cost", "kind_cost", "kind_accuracy"]
+    assert list(found) == ["cost", "price_cost", "kind_cost", "kind_accuracy", "price_cost_in_unit"]
     assert found["cost"] == pytest.approx(found["price_cost"] + 0.5 * found["kind_cost"], rel=1e-6)
     again = json.loads(nnfw("evaluate", "run", "--json").out)
     assert again["test"] == found

@@ -352,7 +352,7 @@ class NoWeight(Distance):
 )
 def test_object_that_is_half_a_component_is_refused_with_what_it_lacks(data, metric, text):
     members = (
-        "Members of a metric: domain, higher_is_better, merge(first, second), result(statistics), "
+        "Members of a metric: domain, higher_is_better, ignores_shift, merge(first, second), result(statistics), "
         "statistics(a, y, weight)."
     )
     with pytest.raises(

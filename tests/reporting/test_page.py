@@ -439,7 +439,7 @@ def table_run(trained):
         rows = [
             (a, b, word) for a, b, word in zip(*rng.normal(size=(2, 300)), rng.choice(["x", "y"], 300), strict=True)
         ]
-        lines = [f"{a},{b},{word},{'low' if a < 0 else 'high'}" for a, b, word in rows]
+        lines = [f"{a},{b},{word},{'low' if a + b / 20 < 0 else 'high'}" for a, b, word in rows]
         path.write_text("a,idle,word,kind\n" + "\n".join(lines) + "\n")
 
     return trained(TABLE, {"table.csv": table}, ["training.epochs=30", "optimizer.learning_rate=0.05"])
