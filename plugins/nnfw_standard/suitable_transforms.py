@@ -65,7 +65,7 @@ def transforms_for(kinds: Kinds) -> Iterator[tuple[PlainTable, str]]:
         yield {"type": "fill", "by": "median", "indicator": True, **own}, "missing here: say so"
     if complete:
         own = _own(complete, whole=not (kinds.incomplete or kinds.dates or kinds.kept))
-        yield {"type": "fill", "by": "median", **own}, "complete here, but new data may not be"
+        yield {"type": "fill", "by": "median", **own}, "new data may lack some"
     yield from _of_dates(kinds.dates)
     if kinds.vectors:
         own = _own(kinds.vectors, whole=not (kinds.words or kinds.texts or kinds.dates))

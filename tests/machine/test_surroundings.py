@@ -12,7 +12,7 @@ data = { source = "xor", split = { validation = 0.0, test = 0.0 } }
 model = { layers = [{ type = "dense", units = 1 }] }
 cost = { type = "mse" }
 optimizer = { type = "sgd" }
-training = { accelerator = "ACCELERATOR" }
+training = { epochs = 1, accelerator = "ACCELERATOR" }
 """
 
 

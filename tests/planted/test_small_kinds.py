@@ -41,6 +41,7 @@ from nnfw_standard import (
     Spearman,
     Standardize,
     Step,
+    TargetEncoding,
 )
 
 KINDS = ("schedule", "initializer", "regularizer", "metric", "dataset", "transform", "callback")
@@ -547,6 +548,10 @@ WRONG = {
     "transform-silent-about-new-words": (
         changed(OneHot, apply=lambda s, p, c, f: p(c, f) if "violet" not in c else np.zeros((0, 3))),
         "transform.new_values_are_handled",
+    ),
+    "transform-knows-its-label": (
+        changed(TargetEncoding, cross_fit=lambda s, p, c, y, rng: s.apply(c, s.fit_to(c, y))),
+        "transform.training_rows_do_not_carry_their_label",
     ),
     # callbacks
     "callback-never": (changed(CSVLog, state=unready), "callback.runs_in_a_training"),

@@ -176,11 +176,11 @@ def _cross_validate(path: Path, count: int, access: Access, *, json: bool) -> No
 
 
 Keep = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--keep",
         metavar="NAME,...",
-        help="Columns of the data to repeat before the predictions. By default those that identify rows.",
+        help="Columns of the data to repeat before the predictions. By default those that identify rows. Repeatable.",
     ),
 ]
 Output = Annotated[
@@ -231,7 +231,7 @@ def predict(
     at = _threshold(path, threshold)
     access = Access(default_registry(), message, data_dir, trust)
     model = open_model(path, access)
-    names = None if keep is None else [name.strip() for name in keep.split(",") if name.strip()]
+    names = None if keep is None else [name for each in keep for part in each.split(",") if (name := part.strip())]
     costs = costs_of_run(path, model.registry)
     like, separator = dataset_of(path, access), delimiter or table_delimiter(path)
     predictions = predict(model, data, separator, like, costs=costs, threshold=at, keep=names, table=table)

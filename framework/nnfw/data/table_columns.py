@@ -472,10 +472,10 @@ class TableColumn:
         return (np.frombuffer(self.numbers) + 0.0).view(np.uint64)  # -0 is 0
 
     def lacking(self) -> Array:
-        """Return whether each row lacks a value."""
+        """Return whether each row lacks a value, or has a word that marks a missing one."""
         if not self._holds_words:
             return np.isnan(np.frombuffer(self.numbers))
-        absent = [] if self.verbatim else [code for word, code in self.vocabulary.items() if self._is_missing(word)]
+        absent = [code for word, code in self.vocabulary.items() if self._is_missing(word)]
         return np.isin(np.frombuffer(self.codes, np.int64), absent)
 
     def _is_missing(self, word: str) -> bool:
