@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nnfw
+from nnfw.errors import ConfigError
 from nnfw.experiments import prepare, read_experiment
 from nnfw.plugins import default_registry
 from nnfw.runs import Access, cross_validate, open_run, train, write_cross_validation
@@ -186,3 +187,8 @@ def test_groups_of_data_read_in_chunks_are_refused_by_the_line():
         nnfw.ConfigError, match=r"data\.split\.group needs all examples in memory, but the data is read"
     ):
         quietly(chunked('data.split.group="a"'))
+
+
+def test_cross_validate_groups_of_an_unknown_column_is_an_error():
+    with pytest.raises(ConfigError, match=r"data\.split\.group: there is no column 'grup'\. Did you mean 'group'\?"):
+        quietly(experiment('data.split.group="grup"'))

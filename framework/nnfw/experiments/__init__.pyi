@@ -16,6 +16,7 @@ from .experiment import table_of as table_of
 from .preparation import Prepared as Prepared
 from .preparation import infer_shapes as infer_shapes
 from .preparation import prepare as prepare
+from .preparation import require_columns as require_columns
 from .summary import LayerSummary as LayerSummary
 from .summary import Summary as Summary
 from .summary import shape_in_words as shape_in_words

@@ -163,7 +163,7 @@ def prepare(
     data = data or read_data(experiment.data.source, file.directory)
     if look is not None:
         look(data.first)
-    _refuse(file, _unfit_options(experiment, data))
+    require_columns(file, data)
     if data.first.target is None and not experiment.data.targets:
         raise DataError("The data has no target, so nothing can be learned from it. Name the target of the dataset.")
     experiment, picked = with_transforms(file, data, registry)
@@ -260,6 +260,11 @@ def infer_shapes(
     with about("input_shape"):
         shapes = by_name(shape, graph.inputs, "model.input_shape", "input", ConfigError)
     return graph.shapes(*shapes)
+
+
+def require_columns(file: ExperimentFile, data: RawData) -> None:
+    """Refuse columns that the data lacks, or that are its target, and splits unfit for it; ConfigError with the lines."""
+    _refuse(file, _unfit_options(file.experiment, data))
 
 
 def _unfit_options(experiment: Experiment, data: RawData) -> Iterator[tuple[Keys, str]]:

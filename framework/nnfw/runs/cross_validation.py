@@ -16,7 +16,7 @@ from nnfw.data.splitting import is_of_classes
 from nnfw.errors import warn
 from nnfw.experiments.data import InChunks, InMemory, RawData, read_data
 from nnfw.experiments.experiment import ExperimentFile
-from nnfw.experiments.preparation import Figures, prepare
+from nnfw.experiments.preparation import Figures, prepare, require_columns
 from nnfw.plain import jsonable
 from nnfw.plugins import Registry
 from nnfw.randomness import stream
@@ -140,6 +140,7 @@ def cross_validate(
     """
     experiment = file.experiment
     data = read_data(experiment.data.source, file.directory)
+    require_columns(file, data)
     kind, cut, seeds = _folds(data, file, count)
     further, found, unit = [registry.resolve("callback", callback) for callback in callbacks], [], ""
     for number, (rows, seed) in enumerate(zip(cut, seeds, strict=True), 1):
