@@ -252,3 +252,20 @@ def test_tables_of_other_formats_have_the_same_roles(table, capsys):
     (table / "t.jsonl").write_text((table / "t.jsonl").read_text().replace('"w": 2.0', '"w": -2.0', 1))
     assert main(["train", "t.jsonl", "--target", "kind", *ROLES]) == 2
     assert "t.jsonl: row 3: column 'w': a weight must be 0 or more, got -2. Correct it." in capsys.readouterr().err
+
+
+def test_evaluate_of_other_data_leaves_out_rows_as_the_training_does(table, capsys):
+    trained("--target", "mass", "--exclude", "cost", "--set", 'data.source.drop_missing=["mass"]')
+    header, *lines = (table / "t.csv").read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    (table / "whole.csv").write_text("\n".join([header, *lines[1:]]) + "\n")
+    cells[0][header.split(",").index("mass")] = ""
+    (table / "gaps.csv").write_text("\n".join([header, *map(",".join, cells)]) + "\n")
+    capsys.readouterr()
+    found = []
+    for name in ("whole", "gaps"):
+        told = pytest.warns(RuntimeWarning, match=r"^gaps\.csv: a row without mass left out\.$")
+        with nullcontext() if name == "whole" else told:
+            run("evaluate", "run", "--data", f"{name}.csv", "--json")
+        found.append(json.loads(capsys.readouterr().out)["data"])
+    assert found[0] == found[1]

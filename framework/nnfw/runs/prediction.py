@@ -409,8 +409,8 @@ def _read(
     ending = file_ending(source)
     if ending == TABLE:
         found = _of_kind(source, model, delimiter, with_target, like)
-        weight = getattr(like, "weight", None) if with_target else None  # an option of tables
-        return found or _of_table(source, model, _dialect(delimiter, like), with_target, table=table, weight=weight)
+        roles = like if with_target else None
+        return found or _of_table(source, model, _dialect(delimiter, like), with_target, table=table, roles=roles)
     if ending == ARRAY and with_target:
         raise DataError(f"{source} holds no labels. Name both arrays, in a dataset with its options.")
     if ending == ARRAY:
@@ -463,12 +463,19 @@ def _of_table(
     with_target: bool = False,
     content: bytes | None = None,
     table: str = "",
-    weight: str | None = None,
+    roles: Dataset | None = None,
 ) -> Examples:
+    """Return the examples of a table, with weights and without incomplete rows if the dataset says so in its `roles`."""
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
         read = _table(source, dialect, words - filled, filled, content, table)
+        weight: str | None = getattr(roles, "weight", None)  # options of tables
+        complete: Sequence[str] = getattr(roles, "drop_missing", None) or ()
+        whole = read.without_missing([name for name in complete if name in read.names])
+        for note in whole.notes[len(read.notes) :]:
+            warn(f"{read.name}: {note}.")
+        read = whole
         if weight is not None and weight not in read.names:
             warn(f"{read.name}: there is no column {weight!r} of weights, so all rows count the same.")
             weight = None
