@@ -118,6 +118,12 @@ def test_what_is_no_frame_is_refused(model, x, got):
         model.predict_frame(x)
 
 
+def test_frame_without_rows_gives_one_without_rows(model, columns):
+    frame = LIBRARIES["pandas"](columns)
+    found = model.predict_frame(frame[:0], keep=["id"])
+    assert (len(found), names(found)) == (0, names(model.predict_frame(frame, keep=["id"])))
+
+
 def test_row_of_a_frame_is_refused(model, columns):
     with pytest.raises(nnfw.DataError, match="^x must be a frame of pandas, polars or pyarrow, got Series"):
         model.predict_frame(LIBRARIES["pandas"](columns)[["a", "b"]].iloc[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 
@@ -55,8 +56,8 @@ def predicted_by_cost(cost: Cost, a: Array, target: Target, output: str = "") ->
     name = output or ("output" if target.column is None else target.column.name)
     columns = []
     for key, values in found.items():
-        flat = values.reshape(len(values), -1)
-        raw = target.labels(flat).reshape(len(flat), -1) if target.column and target.column.steps else flat
+        flat = _rows(values)
+        raw = _rows(target.labels(flat)) if target.column and target.column.steps else flat
         entries = [f"{entry}_{key}" if key else entry for entry in (target.column and target.column.entries) or ()]
         columns.append(_numbered("_".join(filter(None, (name, key))), raw, entries))
     return columns
@@ -106,11 +107,11 @@ def _cut(columns: Mapping[str, Array], steps: int, lengths: Array) -> dict[str, 
 
 def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) -> dict[str, Array]:
     """Return the columns of the predictions of one output; `yes_or_no` if they are those that labels are 1."""
-    flat = a.reshape(len(a), -1)
+    flat = _rows(a)
     if target.column is None:
         return _numbered(output or "output", flat)
     if target.classes is not None and a.ndim > 2:  # classes at each of several places
-        places, name = a.reshape(len(a), -1, a.shape[-1]), output or "label"
+        places, name = a.reshape(len(a), prod(a.shape[1:-1]), a.shape[-1]), output or "label"
         found = (_named(places[:, k], target, f"{name}_{k}") for k in range(places.shape[1]))
         return {key: column for columns in found for key, column in columns.items()}
     labels, classes = target.labels(a), target.classes
@@ -121,13 +122,18 @@ def _named(a: Array, target: Target, output: str, *, yes_or_no: bool = False) ->
         said = {name: (p > THRESHOLD).astype(np.int64) for name, p in each.items()}
         return said | {f"{PROBABILITY}{name}": p for name, p in each.items()}
     if labels.ndim > 1 or (classes is None and not (labels.dtype.kind == "i" and flat.shape[1] > 1)):
-        return _numbered(output or target.column.name, labels.reshape(len(a), -1), target.column.entries)
+        return _numbered(output or target.column.name, _rows(labels), target.column.entries)
     if flat.shape[1] == 1:  # the only output is the probability of class 1
         flat = np.hstack([1 - flat, flat])
     names = classes or tuple(map(str, target.labels(np.eye(flat.shape[1]))))
     prefix = f"{output}_" if output else ""
     columns = {f"{prefix}{PROBABILITY}{name}": p for name, p in zip(names, flat.T, strict=True)}
     return {output or LABEL: labels} | columns
+
+
+def _rows(values: Array) -> Array:
+    """Return the values of each example side by side; of none, too."""
+    return values.reshape(len(values), prod(values.shape[1:]))
 
 
 def _numbered(name: str, values: Array, entries: Sequence[str] | None = None) -> dict[str, Array]:
