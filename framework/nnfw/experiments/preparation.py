@@ -263,7 +263,7 @@ def infer_shapes(
 
 
 def require_columns(file: ExperimentFile, data: RawData) -> None:
-    """Refuse columns that the data lacks, or that are its target, and splits unfit for it; ConfigError with the lines."""
+    """Refuse columns that the data lacks or that are its target, and splits unfit for it; ConfigError with lines."""
     _refuse(file, _unfit_options(file.experiment, data))
 
 

@@ -465,7 +465,7 @@ def _of_table(
     table: str = "",
     roles: Dataset | None = None,
 ) -> Examples:
-    """Return the examples of a table, with weights and without incomplete rows if the dataset says so in its `roles`."""
+    """Return the examples of a table; `roles` may name weights, and columns without whose values a row is left out."""
     if model.preprocessing is not None:
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
