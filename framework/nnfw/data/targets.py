@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from annotated_types import MaxLen, MinLen
@@ -16,9 +16,6 @@ from nnfw.data.conversion import cast, require_finite_predictions
 from nnfw.data.examples import categorical
 from nnfw.data.tables import listed
 from nnfw.errors import DataError, ShapeError, did_you_mean
-
-if TYPE_CHECKING:
-    pass
 
 THRESHOLD = 0.5  # of a single output: above it, class 1
 Word = Annotated[str, MaxLen(1000)]  # an array of words gives each of them the room of the longest
