@@ -269,3 +269,9 @@ def test_evaluate_of_other_data_leaves_out_rows_as_the_training_does(table, caps
             run("evaluate", "run", "--data", f"{name}.csv", "--json")
         found.append(json.loads(capsys.readouterr().out)["data"])
     assert found[0] == found[1]
+
+
+def test_targets_of_one_output_have_their_own_units(table, capsys):
+    trained("--target", "mass", "--target", "cost", "--exclude", "kind")
+    told = "Metrics of 'mass', 'cost' are in their units; the cost is that after standardize."
+    assert told in capsys.readouterr().out.splitlines()

@@ -215,8 +215,9 @@ def unit_in_words(model: Sequential, objective: Objective, *, in_unit: bool = Tr
     columns = [unit.column for unit in model.units(objective) if unit is not None and unit.column is not None]
     if not columns:
         return ""
-    names = listed([repr(column.name) for column in columns])
-    unit = "its unit" if len(columns) == 1 else "their units"
+    targets = [name for column in columns for name in column.entries or (column.name,)]
+    names = listed([*map(repr, targets)])
+    unit = "its unit" if len(targets) == 1 else "their units"
     steps = dict.fromkeys(step.transform for column in columns for step in column.steps)
     after = listed([_name_of(transform, model.registry) for transform in steps])
     if in_unit:
