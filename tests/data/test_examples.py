@@ -49,6 +49,10 @@ def test_targets_of_two_kinds_are_not_for_one_output():
         ({"weight": ["a", "b"]}, r"^The weight must hold a number of 0 or more for each example, got words\.$"),
         ({"time": np.zeros((2, 1))}, r"^The time must hold a number for each example, got shape \(2, 1\)\.$"),
         ({"time": [0.5, np.nan]}, r"^The time must hold a number for each example, got nan in row 1 \(from 0\)\.$"),
+        (
+            {"time": np.array(["2024-01-01", "NaT"], "M8[D]")},
+            r"^The time must hold a number .*, got NaT in row 1 \(from 0",
+        ),
         ({"group": ["a"]}, r"^x and y must have the same length, one entry per example, got 'x': 2, 'group': 1\.$"),
     ],
 )

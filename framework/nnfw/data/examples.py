@@ -240,6 +240,9 @@ def _role(values: Array, name: str, what: str) -> Array:
     """Return what says how examples count or are split, one entry for each of them."""
     array: Array = np.asarray(values)
     if name == "time" and array.dtype.kind == "M":
+        if np.isnat(array).any():
+            row = int(np.argwhere(np.isnat(array))[0, 0])
+            raise DataError(f"The {name} must hold {what} for each example, got NaT in row {row} (from 0).")
         array = array.astype("M8[us]").astype(np.int64)
     array = as_column(array, f"The {name}")
     if array.ndim != 1 or (name != "group" and categorical(array)):
