@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import nnfw
-from nnfw.data import Preprocessing
+from nnfw.data import Examples, Preprocessing
 from nnfw.errors import warn
 from nnfw.experiments import read_experiment
 from nnfw.plugins import default_registry
+from nnfw.protocols import Dataset
 from nnfw.runs import Access, costs_of_run, evaluate_on, evaluate_run, open_model, predict, table_delimiter, train
 from nnfw.training import load_parameters, newest
 from nnfw_standard import Dense
@@ -470,3 +471,20 @@ def test_whole_numbers_of_one_sigmoid_are_labels_with_probabilities(tmp_path, mo
     assert label.dtype.kind == "i"
     np.testing.assert_array_equal(label, yes > 0.5)
     np.testing.assert_allclose(no + yes, 1)
+
+
+@dataclass(frozen=True)
+class Numbered(Dataset):
+    """A dataset whose option `id` names no column."""
+
+    id: int = 61
+
+    def load(self, directory):
+        """Return two examples."""
+        return Examples({"a": [1.0, 2.0], "b": [3.0, 4.0]}, [4.0, 6.0], "y")
+
+
+def test_option_of_another_dataset_named_like_one_of_tables_names_no_column(python_model, tmp_path):
+    (tmp_path / "new.csv").write_text("a,b\n1,2\n3,4\n")
+    found = predict(python_model, str(tmp_path / "new.csv"), like=Numbered())
+    assert labels(found) == [3.0, 7.0]

@@ -23,7 +23,6 @@ from nnfw.data import (
     is_pipe,
     listed,
     load_examples,
-    names_in,
     open_source,
     opened,
     read_npy,
@@ -293,7 +292,7 @@ def predict(
         Which table of a file that holds several; by default that of the training, else the only or first one.
     """
     table = table or _table_of(like, source, model.registry)
-    ids = names_in(getattr(like, "id", None)) if keep is None else ()  # an option of tables
+    ids = _columns_in(like, "id") if keep is None else ()
     if keep or ids:
         kept, examples = _with_kept(source, model, delimiter, keep or (), ids, like, table)
     else:
@@ -456,6 +455,13 @@ def _dialect(delimiter: str, like: Dataset | None) -> Dialect:
     return known if delimiter == AUTO else replace(known, delimiter=delimiter)
 
 
+def _columns_in(dataset: Dataset | None, option: str) -> tuple[str, ...]:
+    """Return the columns that an option of a dataset of tables names; of others it may hold anything."""
+    value = getattr(dataset, option, None)
+    names = value if isinstance(value, tuple) else (value,)
+    return names if all(isinstance(name, str) for name in names) else ()
+
+
 def _of_table(
     source: str,
     model: Sequential,
@@ -470,9 +476,9 @@ def _of_table(
         words = frozenset(model.preprocessing.categorical)
         filled = words.intersection(model.preprocessing.takes_missing)
         read = _table(source, dialect, words - filled, filled, content, table)
-        weight: str | None = getattr(roles, "weight", None)  # options of tables
-        complete: Sequence[str] = getattr(roles, "drop_missing", None) or ()
-        whole = read.without_missing([name for name in complete if name in read.names])
+        weight = next(iter(_columns_in(roles, "weight")), None)
+        complete = [name for name in _columns_in(roles, "drop_missing") if name in read.names]
+        whole = read.without_missing(complete)
         for note in whole.notes[len(read.notes) :]:
             warn(f"{read.name}: {note}.")
         read = whole
