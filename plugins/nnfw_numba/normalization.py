@@ -146,7 +146,7 @@ def _normalize_planes(x: Array, epsilon: float, mean: Array, variance: Array, ra
             plane = vector(x, (n, c), length)
             near = sums(plane, plane, real(0))[0] / real(length)
             rest, squares = sums(plane, plane, near)
-            means[n] = near + rest / length
+            means[n] = near + rest / length if np.isfinite(near) else near
             total += means[n]
             spread = squares - rest * (rest / length)
             within += 0.0 if spread < 0 else spread  # by rounding

@@ -190,7 +190,8 @@ def _sums(context: Untyped, builder: Untyped, signature: Untyped, arguments: Unt
     def add(total: list[Untyped], values: list[Untyped], shift: Untyped) -> None:
         a, b = (builder.fsub(value, shift) for value in values)
         builder.store(builder.fadd(builder.load(total[0]), a), total[0])
-        vectors.add_product(total[1], a, b)
+        product = builder.fmul(a, b)  # rounded for itself: an infinite one must meet one of the other sign
+        builder.store(builder.fadd(builder.load(total[1]), product), total[1])
 
     start = _WORD(0)
     for some in (totals, totals[:1]):

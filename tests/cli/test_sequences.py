@@ -83,8 +83,8 @@ def test_predict_says_what_file_it_needs(nnfw, run):
     assert "'walk'" in refused.err
     refused = nnfw("predict", "run", "-")
     assert refused.err == (
-        "error: Dataset 'sequences_csv' (built-in) of the training reads no standard input. Name a file like that of "
-        "the training.\n"
+        "error: Dataset 'sequences_csv' (built-in) of the training reads no standard input and no pipe. Name a "
+        "file like that of the training.\n"
     )
     shutil.copy("run/model.nnfw", "alone.nnfw")
     refused = nnfw("predict", "alone.nnfw", "walks.csv", "--delimiter", ";")

@@ -165,7 +165,7 @@ def reproduce(
     """
     from nnfw.runs import Access, reproduce
 
-    access = Access(default_registry(), data_directory=data_dir, trust=trust)
+    access = Access(default_registry(), message, data_dir, trust)
     found = reproduce(path, access, out, progress_bar(quiet))
     if json:
         table = {key: getattr(found, key) for key in ("verdict", "tolerance", "largest", "changed")}

@@ -16,7 +16,6 @@ from nnfw.arrays import Array
 from nnfw.errors import ConfigError, DataError, DivergedError
 from nnfw.experiments.experiment import ExperimentFile
 from nnfw.model import Sequential
-from nnfw.plugins import Registry
 from nnfw.runs.comparison import Differences, input_differences
 from nnfw.runs.layout import unused
 from nnfw.runs.opening import Access, open_model, open_run
@@ -75,7 +74,7 @@ def reproduce(path: Path, access: Access, out: Path | None = None, callbacks: Se
     before = open_model(path, access) if old.status == "finished" else None
     whole = path.resolve()
     directory = unused(whole.with_name(f"{whole.name}-reproduced")) if out is None else out
-    new = _trained_again(file, registry, directory, callbacks)
+    new = _trained_again(file, access, directory, callbacks)
     after = open_model(directory, Access(registry)) if new.status == "finished" else None
     largest = dict(_largest_differences(old, new))
     if before is not None and after is not None:
@@ -100,11 +99,11 @@ def _ended(path: Path) -> StoredRun:
     raise ConfigError(f"{path} is {run.status}: it has no final results to compare with. {advice}")
 
 
-def _trained_again(file: ExperimentFile, registry: Registry, directory: Path, callbacks: Sequence[object]) -> StoredRun:
+def _trained_again(file: ExperimentFile, access: Access, directory: Path, callbacks: Sequence[object]) -> StoredRun:
     """Train, and return the new run, which may have diverged."""
     try:
         with suppress(DivergedError):
-            train(file, registry, directory, callbacks)
+            train(file, access.registry, directory, callbacks, access.tell)
     except DataError as error:
         advice = f"nnfw looked in {file.directory}. If the data is elsewhere, name its folder: --data-dir DIR."
         raise DataError(f"{error} {advice}") from error
