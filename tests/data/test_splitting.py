@@ -363,6 +363,17 @@ def test_split_holds_out_the_newest_examples():
     assert all((np.diff(part) > 0).all() for part in parts)
 
 
+@pytest.mark.parametrize("stratify", [False, True])
+def test_examples_of_one_time_are_in_one_part_and_one_fold(stratify):
+    days = SHUFFLED // 3
+    parts = split(in_time(days), 0.25, 0.25, stratify=stratify, rng=seeded())
+    times = [days[part] for part in parts]
+    assert all(len(part) for part in parts)
+    assert max(times[0]) < min(times[1]) <= max(times[1]) < min(times[2])
+    for fold in folds(in_time(days), 2, rng=seeded()):
+        assert max(days[fold.known]) < min(days[fold.test])
+
+
 def test_split_in_time_keeps_the_groups_of_the_examples():
     parts = split(in_time(SHUFFLED, group=SHUFFLED // 2), 0.2, 0.2, rng=seeded())
     assert [sorted(SHUFFLED[part].tolist()) for part in parts] == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]

@@ -55,7 +55,7 @@ def split(
         only.
     in_order
         Whether the last examples are the test part and those before them the validation part; nothing is drawn. Where
-        the examples have a time, the newest ones are.
+        the examples have a time, the newest ones are, and those of one time are in one part.
     groups
         The group of each example, ``(N,)``, by default that of the examples: a whole group is in one part, and parts
         are as near to their size as that allows.
@@ -88,11 +88,14 @@ def split(
 
 
 def _how(examples: Examples, groups: Array | None, *, in_order: bool) -> tuple[Array | None, Rows, bool]:
-    """Return the groups, the order of the examples in time or as they are, and whether they are split in this order."""
+    """Return the groups, the order of the examples in time or as they are, and whether they are split in this order.
+
+    Without groups, examples of one time are a group.
+    """
     groups = examples.group if groups is None else groups
     if examples.time is None:
         return groups, np.arange(len(examples)), in_order
-    return groups, np.argsort(examples.time, kind="stable"), True
+    return examples.time if groups is None else groups, np.argsort(examples.time, kind="stable"), True
 
 
 class Fold(NamedTuple):
