@@ -42,9 +42,10 @@ class TargetEncoding(FitsToTarget):
 
     Notes
     -----
-    The target of a regression gives one number, in the unit of the target, which is best standardized after. K classes
-    give the K shares of their examples, two classes one: that of the second. An unknown category becomes the mean of
-    all; a missing word, ``""``, is a category like any other. Weights of examples do not count. It cannot be undone.
+    The target of a regression gives one number, in the unit of the target, which is best standardized after, by a
+    `standardize` that names the column: without `columns` it takes those of numbers alone. K classes give the K shares
+    of their examples, two classes one: that of the second. An unknown category becomes the mean of all; a missing word,
+    ``""``, is a category like any other. Weights of examples do not count. It cannot be undone.
 
     A training example never carries its own label: a category that occurs once becomes the mean of the other folds.
     scikit-learn's ``TargetEncoder`` differs in its folds alone, which are stratified for classes.
