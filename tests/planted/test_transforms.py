@@ -139,7 +139,10 @@ WRONG = {
         changed(Slots, apply=lambda s, p, c, f: np.unique(c, return_inverse=True)[1].reshape(c.shape)),
         ONE_BY_ONE,
     ),
-    "hash-salted-anew": (changed(Slots, apply=lambda s, p, c, f: (p(c, f) + next(TURNS)) % 5), ONE_BY_ONE),
+    "hash-with-a-new-salt-each-time": (
+        changed(Slots, apply=lambda s, p, c, f: (p(c, f) + next(TURNS)) % 5),
+        ONE_BY_ONE,
+    ),
     "hash-drops-the-missing": (changed(Slots, apply=lambda s, p, c, f: p(c[c != ""], f)), EXAMPLES),
     "tokens-as-many-as-texts": (changed(TextSlots, apply=lambda s, p, c, f: p(c, f)[:, : len(c)]), ONE_BY_ONE),
     "tokens-one-text": (changed(TextSlots, apply=lambda s, p, c, f: p(np.array([" ".join(c.tolist())]), f)), EXAMPLES),

@@ -36,7 +36,9 @@ Transforms = Annotated[
     list[str] | None, _component("--transform", "transform", "Transform of feature columns. Repeatable.")
 ]
 Metrics = Annotated[list[str] | None, _component("--metric", "metric", "Metric. Repeatable.")]
-Epochs = Annotated[int | None, typer.Option("--epochs", help="Passes over the data. By default enough.")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", help="Passes over the data. By default enough for 10,000 steps, 10 to 200.")
+]
 BatchSize = Annotated[int | None, typer.Option("--batch-size", help="Examples per step.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the experiment.")]

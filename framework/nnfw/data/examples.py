@@ -54,7 +54,7 @@ class Examples:
     time
         When each example was ``(N,)``, numbers or datetime64: a split holds out the newest.
     table
-        The table whose rows they are, if there is one: what is odd about it is told when a training begins.
+        The table whose rows they are, if any. A training shows its columns and warns of what is odd about it.
 
     Raises
     ------

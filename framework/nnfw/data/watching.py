@@ -1,4 +1,4 @@
-"""Who is told how far the reading of a long table is."""
+"""Progress of reading a long table: whom to tell how many rows are read."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def statistics_of(metric: Metric, a: Array, y: Array, weight: Array | None, befo
 
 
 def result_of(metric: Metric, statistics: Array) -> float | Array:
-    """Return the result of a metric; PluginError if it is no number or numbers."""
+    """Return the result of a metric; PluginError unless it is a number, or numbers."""
     return numeric(metric, "result", metric.result(statistics), "a number or an array of numbers")
 
 
